@@ -1,0 +1,108 @@
+"""The catalog's tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import JSON, CheckConstraint, Column, DateTime, Dialect, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+
+metadata = MetaData()
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant; SQLite forgets the zone, this puts it back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read UTC."""
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
+
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(16), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("published_at", Instant),
+    Column("manifest", Text),
+    Column("signature", String(64)),
+    Column("reasons", JSON, nullable=False),
+    Column("scores", JSON, nullable=False),
+    CheckConstraint("status in ('candidate', 'live', 'retired', 'rejected')", name="releases_status"),
+)
+
+pointer = Table(
+    "pointer",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("live", Integer),
+    Column("head", Integer),
+    Column("paused", Text),
+    Column("updated_at", Instant, nullable=False),
+    CheckConstraint("id = 1", name="pointer_single_row"),
+)
+
+pointer_moves = Table(
+    "pointer_moves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("live", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("check", String(200), nullable=False),
+    Column("subject", String(100), nullable=False),
+    Column("inputs_digest", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("verdicts_by_inputs", "subject", "check", "inputs_digest"),
+)
+
+release_verdicts = Table(
+    "release_verdicts",
+    metadata,
+    Column("revision", Integer, primary_key=True),
+    Column("verdict", Integer, primary_key=True),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("stage", String(32), primary_key=True),
+    Column("inputs", String(64), nullable=False),
+    Column("data_version", String(64), nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change", String(64), primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("accepted_at", Instant),
+    Column("actor", Text),
+    Column("reason", Text),
+)

@@ -1,0 +1,225 @@
+"""The embedded engine: one immutable directory for each revision of an index, holding the revisions before it as well.
+
+``root/<index>/r0000007/`` has ``shard/`` (Qdrant Edge), ``points.arrow`` (the ledger), ``statistics/<revision>.npz`` and
+``about.json``. A revision is staged into a copy called ``r0000008.building-<pid>``, so the head is whole whatever happens, and
+a build that was killed leaves nothing but that copy. Building belongs to the pipeline's process: it holds the GIL.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import qdrant_edge as edge
+from typing_extensions import override
+
+from search_index.bm25 import Bm25Settings, TermStatistics
+from search_index.engine import directory, shard
+from search_index.engine import ledger as ledgers
+from search_index.engine.embedded_reader import REBUILD, About, EmbeddedReader
+from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine
+from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
+
+_BUILDING, _REMOVING = ".building-", ".removing-"
+_LEAST_ROOM = 64 << 20
+
+
+class EmbeddedCandidate(Candidate):
+    """See ``Candidate``."""
+
+    def __init__(self, index: str, about: About, building: Path, final: Path) -> None:
+        self._index, self._about = index, about
+        self._building, self._final = building, final
+
+    @property
+    @override
+    def index(self) -> str:
+        return self._index
+
+    @property
+    @override
+    def revision(self) -> int:
+        return self._about.revision
+
+    @property
+    @override
+    def content(self) -> str:
+        return self._about.content
+
+    @override
+    def reader(self) -> EmbeddedReader:
+        return EmbeddedReader(self._building if self._building.exists() else self._final)
+
+    @override
+    def publish(self) -> None:
+        if not self._building.exists():
+            if not self._final.exists():
+                raise HomeDamaged(f"Revision {self.revision} was discarded and cannot be published.", "Stage it again.")
+            return
+        directory.sync_tree(self._building)
+        _remove(self._final)  # an earlier build of this revision that the catalog never pointed at
+        self._building.rename(self._final)
+        directory.sync(self._final.parent)
+
+    @override
+    def discard(self) -> None:
+        _remove(self._building)
+        _remove(self._final)
+
+
+class EmbeddedEngine(Engine):
+    """See ``Engine``. ``root`` is made when the first revision is staged."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @override
+    def stage(
+        self, index: str, head: int | None, revision: int, delta: Delta, bm25: Bm25Settings, dimension: int, vacuum_before: int | None
+    ) -> EmbeddedCandidate:
+        if head is not None and head >= revision:
+            raise WrongUsage(f"Revision {revision} cannot follow {head}.", "Give a revision that was never used.")
+        if not delta.added.schema.equals(POINTS):
+            delta = Delta(delta.added.select(POINTS.names).cast(POINTS), delta.retired)
+        source = self._folder(index, head) if head is not None else None
+        before = _about(source) if source else None
+        if before and (before.bm25, before.dimension) != (bm25, dimension):
+            raise WrongUsage(f"Index {index} was made with other BM25 settings or another dimension.", "Stage another index.")
+        final = self._root / index / directory.name_of(revision)
+        building = final.with_name(f"{final.name}{_BUILDING}{os.getpid()}")
+        building.parent.mkdir(parents=True, exist_ok=True)
+        _remove(building)
+        needed = (2 * directory.bytes_in(source) if source else 0) + 3 * delta.added.nbytes + _LEAST_ROOM
+        directory.ensure_room(building.parent, needed, f"Staging revision {revision}")
+        with directory.removed_on_failure(building, f"staging of revision {revision}"):
+            about = _build(building, source, before, revision, delta, bm25, dimension, vacuum_before)
+        return EmbeddedCandidate(index, about, building, final)
+
+    @override
+    def open(self, index: str, revision: int, head: int | None = None) -> EmbeddedReader:
+        for held in reversed(directory.revisions_in(self._root / index)):
+            if held < revision:
+                break
+            if (head is None or held <= head) and _about(self._folder(index, held)).oldest <= revision:
+                return EmbeddedReader(self._folder(index, held))
+        raise RevisionUnknown(f"No directory of index {index} holds revision {revision}.", "Ask for a revision that is retained.")
+
+    @override
+    def recover(self, published: set[tuple[str, int]], keep: int) -> list[str]:
+        done: list[str] = []
+        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
+            for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+                if _BUILDING in entry.name or _REMOVING in entry.name:
+                    shutil.rmtree(entry)
+                    done.append(f"Removed {folder.name}/{entry.name}, which an interrupted run left.")
+            finished = directory.revisions_in(folder)
+            pointed = [revision for revision in finished if (folder.name, revision) in published]
+            for revision in finished:
+                if revision not in pointed or revision not in pointed[-max(keep, 1) :]:
+                    reason = "superseded" if revision in pointed else "never published"
+                    _remove(folder / directory.name_of(revision))
+                    done.append(f"Removed {folder.name}/{directory.name_of(revision)}, which was {reason}.")
+        return done
+
+    @override
+    def verify(self, index: str, revision: int) -> list[str]:
+        folder = self._folder(index, revision)
+        reader = EmbeddedReader(folder)
+        try:
+            wrong = reader.differences()
+            current = reader.ledger().filter((pc.field("valid_from") <= revision) & (pc.field("valid_to") > revision))
+            if TermStatistics.empty().updated(current).digest != reader.statistics(revision).digest:
+                wrong.append(f"The term statistics of revision {revision} are not those of its points.")
+        finally:
+            reader.close()
+        return wrong
+
+    @override
+    def size_of(self, index: str, revision: int) -> int:
+        return directory.bytes_in(self._folder(index, revision))
+
+    def _folder(self, index: str, revision: int) -> Path:
+        folder = self._root / index / directory.name_of(revision)
+        if not folder.is_dir():
+            raise HomeDamaged(f"{folder}, which holds revision {revision}, is missing.", REBUILD)
+        return folder
+
+
+def _build(
+    building: Path,
+    source: Path | None,
+    before: About | None,
+    revision: int,
+    delta: Delta,
+    bm25: Bm25Settings,
+    dimension: int,
+    vacuum_before: int | None,
+) -> About:
+    """Fill ``building`` with ``source`` and ``delta`` applied, ``about.json`` last."""
+    try:
+        head = ledgers.read(source / "points.arrow") if source else LEDGER.empty_table()
+        statistics = TermStatistics.load(source / "statistics" / f"{before.revision}.npz") if source and before else TermStatistics.empty()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise HomeDamaged(f"{source} cannot be read: {type(error).__name__}.", REBUILD) from error
+    plan = ledgers.plan(head, delta, revision, vacuum_before)
+    if source:
+        directory.copy(source, building)
+        (building / "about.json").unlink()
+    fields = dict(before.fields) if before else {}
+    with shard.engine_errors(f"Revision {revision} cannot be built", REBUILD):
+        points = edge.EdgeShard.load(str(building / "shard")) if source else shard.create(building / "shard", dimension)
+        try:
+            shard.delete(points, plan.vacuumed)
+            shard.retire(points, plan.closed["point_id"].to_pylist(), revision)
+            added = list(shard.add(points, delta.added, revision, bm25, dimension, fields))
+            points.optimize()
+            points.flush()
+        finally:
+            points.close()
+    rows = ledgers.merged(plan.kept, added)
+    # Not written over: the copy may share its blocks with the head, and readers map the head's.
+    (building / "points.arrow").unlink(missing_ok=True)
+    ledgers.write(rows, building / "points.arrow")
+    oldest = max(before.oldest if before else revision, min(vacuum_before or 0, revision))
+    (building / "statistics").mkdir(exist_ok=True)
+    statistics.updated(delta.added, plan.closed).save(building / "statistics" / f"{revision}.npz")
+    _prune_statistics(building / "statistics", oldest)
+    about = About(
+        revision=revision,
+        oldest=oldest,
+        points=rows.num_rows,
+        dimension=dimension,
+        bm25=bm25,
+        content=ledgers.content_hash(rows),
+        fields=fields,
+    )
+    (building / "about.json").write_text(about.model_dump_json(indent=1))
+    return about
+
+
+def _prune_statistics(folder: Path, oldest: int) -> None:
+    """Statistics answer up to the next saved ones, so the newest that is not after ``oldest`` stays too."""
+    saved = sorted(int(path.stem) for path in folder.glob("*.npz"))
+    for revision, following in pairwise(saved):
+        if following <= oldest:
+            (folder / f"{revision}.npz").unlink()
+
+
+def _about(folder: Path) -> About:
+    try:
+        return About.model_validate_json((folder / "about.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise HomeDamaged(f"{folder}/about.json cannot be read: {type(error).__name__}.", REBUILD) from error
+
+
+def _remove(folder: Path) -> None:
+    """Remove a directory so that no half of it is ever taken for a whole one."""
+    if folder.exists():
+        going = folder if _BUILDING in folder.name else folder.with_name(f"{folder.name}{_REMOVING}{os.getpid()}")
+        if going != folder:
+            folder.rename(going)
+        shutil.rmtree(going)

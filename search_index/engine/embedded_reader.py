@@ -1,0 +1,283 @@
+"""Reading one directory of the embedded engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import qdrant_edge as edge
+from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import override
+
+from search_index.bm25 import Bm25Settings, TermStatistics, term_weights
+from search_index.engine import ledger as ledgers
+from search_index.engine.filters import OneOf, conditions
+from search_index.engine.interface import Ids, IndexReader, Payload, Scored, Vector, Visibility
+from search_index.engine.shard import DENSE, EXACT_BELOW, SPARSE, as_filter, engine_errors, payload_sha256, vector_sha256
+from search_index.errors import HomeDamaged, ModelMismatch, NotFound, RevisionUnknown
+from search_index.fusion import best_first
+
+REBUILD = "Run `plumbline doctor`; publish again to build it anew from the tables."
+_MARGIN = 16
+_PAGE = 1000
+
+
+class About(BaseModel):
+    """``about.json``: what a directory is. ``oldest`` is the first revision all of whose points are still there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    oldest: int
+    points: int
+    dimension: int
+    bm25: Bm25Settings
+    content: str
+    fields: dict[str, str]
+
+
+class EmbeddedReader(IndexReader):
+    """See ``IndexReader``. Qdrant Edge holds the GIL while it searches, so threads take turns and need no lock of ours.
+
+    Raises:
+        HomeDamaged: files are missing, cannot be read, or hold something else than ``about.json`` says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._about = About.model_validate_json((folder / "about.json").read_bytes())
+            self._ledger = ledgers.read(folder / "points.arrow")
+            self._rows = ledgers.Rows(self._ledger)
+        except (OSError, ValidationError, json.JSONDecodeError, pa.ArrowException) as error:
+            raise HomeDamaged(f"{folder} cannot be read: {type(error).__name__}.", REBUILD) from error
+        if ledgers.content_hash(self._ledger) != self._about.content:
+            raise HomeDamaged(f"{folder}: the ledger of points is not the one that was written.", REBUILD)
+        self._folder = folder
+        self._calls, self._idle, self._closed = 0, threading.Condition(), False
+        self._statistics = lru_cache(maxsize=4)(self._load_statistics)
+        with engine_errors(f"{folder} cannot be opened", REBUILD):
+            if not (folder / "shard" / "segments").is_dir():
+                raise HomeDamaged(f"{folder} has no segments.", REBUILD)
+            self._shard = edge.EdgeShard.load(str(folder / "shard"))
+            stored = self._shard.count(edge.CountRequest(exact=True))
+        if stored != len(self._rows):
+            self.close()
+            raise HomeDamaged(f"{folder} holds {stored} points and its ledger {len(self._rows)}.", REBUILD)
+
+    @property
+    @override
+    def directory_revision(self) -> int:
+        return self._about.revision
+
+    @property
+    @override
+    def content(self) -> str:
+        return self._about.content
+
+    @property
+    @override
+    def bm25(self) -> Bm25Settings:
+        return self._about.bm25
+
+    @override
+    def check(self, revision: int) -> None:
+        if not self._about.oldest <= revision <= self._about.revision:
+            raise RevisionUnknown(
+                f"Revision {revision} is not held; {self._about.oldest} to {self._about.revision} are.", "Ask for one of these."
+            )
+
+    @override
+    def dense(self, vector: Vector, visibility: Visibility, limit: int) -> Scored:
+        wanted = conditions(visibility)
+        if wanted is None or limit < 1:
+            return Scored([], np.empty(0, np.float32))
+        query = edge.Query.Nearest(self._unit(vector).tolist(), using=DENSE)
+        with self._in_use() as shard:
+            seen = as_filter(wanted)
+            few = len(self._rows) < EXACT_BELOW or shard.count(edge.CountRequest(exact=False, filter=seen)) < EXACT_BELOW
+
+            def fetch(size: int) -> tuple[list[str], Vector]:
+                params = edge.SearchParams(exact=True) if few else edge.SearchParams(hnsw_ef=max(128, size))
+                hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, params=params, with_payload=False))
+                return [str(hit.id) for hit in hits], np.array([hit.score for hit in hits], dtype=np.float32)
+
+            return _settled(fetch, limit)
+
+    @override
+    def sparse(self, ids: Ids, weights: Vector, visibility: Visibility, limit: int) -> Scored:
+        wanted = conditions(visibility)
+        if wanted is None or limit < 1 or not len(ids):
+            return Scored([], np.empty(0, np.float32))
+        query = edge.Query.Nearest(edge.SparseVector(ids.tolist(), weights.tolist()), using=SPARSE)
+        with self._in_use() as shard:
+            seen = as_filter(wanted)
+
+            def fetch(size: int) -> tuple[list[str], Vector]:
+                hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, with_payload=False))
+                found = [str(hit.id) for hit in hits]
+                # Qdrant adds terms up in an order that depends on what else is in the segment. Adding them up in the order of
+                # the ledger instead makes a revision's scores the same bits in every directory that holds it.
+                return found, self._term_scores(ids, weights, found)
+
+            return _settled(fetch, limit)
+
+    @override
+    def dense_scores(self, vector: Vector, point_ids: Sequence[str]) -> Vector:
+        if not point_ids:
+            return np.empty(0, np.float32)
+        query = edge.Query.Nearest(self._unit(vector).tolist(), using=DENSE)
+        among = edge.Filter(must=[edge.HasIdCondition({UUID(point) for point in point_ids})])
+        with self._in_use() as shard:
+            hits = shard.query(
+                edge.QueryRequest(limit=len(point_ids), query=query, filter=among, params=edge.SearchParams(exact=True), with_payload=False)
+            )
+        scores = {str(hit.id): hit.score for hit in hits}
+        return np.array([scores.get(point, 0.0) for point in point_ids], dtype=np.float32)
+
+    @override
+    def sparse_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
+        with self._in_use():
+            return self._term_scores(ids, weights, point_ids)
+
+    @override
+    def vectors(self, point_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        with self._in_use() as shard:
+            records = shard.retrieve(list(point_ids), False, [DENSE])
+        stored = {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+        if missing := [point for point in point_ids if point not in stored]:
+            raise NotFound(f"{len(missing)} of {len(point_ids)} points are not there, {missing[0]} for one.")
+        return np.array([stored[point] for point in point_ids], dtype=np.float32).reshape(len(point_ids), self._about.dimension)
+
+    @override
+    def payloads(self, point_ids: Sequence[str]) -> dict[str, Payload]:
+        with self._in_use() as shard:
+            return {str(record.id): record.payload or {} for record in shard.retrieve(list(point_ids), True, False)}
+
+    @override
+    def find(self, visibility: Visibility, chunk_id: str | None = None, document_id: str | None = None) -> list[Payload]:
+        wanted = conditions(visibility)
+        if wanted is None or (chunk_id is None and document_id is None):
+            return []
+        named = [OneOf(key, (value,)) for key, value in (("chunk_id", chunk_id), ("document_id", document_id)) if value is not None]
+        seen = as_filter(type(wanted)((*wanted.must, *named), wanted.must_not))
+        found: list[Payload] = []
+        with self._in_use() as shard:
+            offset = None
+            while True:
+                page, offset = shard.scroll(edge.ScrollRequest(offset=offset, limit=_PAGE, filter=seen, with_payload=True))
+                found += [record.payload or {} for record in page]
+                if offset is None:
+                    break
+        return sorted(found, key=lambda payload: (int(str(payload.get("ordinal", 0))), str(payload["chunk_id"])))
+
+    @override
+    def count(self, visibility: Visibility) -> int:
+        wanted = conditions(visibility)
+        if wanted is None:
+            return 0
+        with self._in_use() as shard:
+            return int(shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))))
+
+    @override
+    def statistics(self, revision: int) -> TermStatistics:
+        self.check(revision)
+        return self._statistics(revision)
+
+    @override
+    def ledger(self) -> pa.Table:
+        return self._ledger
+
+    def differences(self) -> list[str]:
+        """Hold every stored point against its row of the ledger; what is wrong, a sentence each."""
+        rows = self._ledger.select(["point_id", "payload_sha256", "vector_sha256", "valid_to"]).to_pydict()
+        wrong: dict[str, list[str]] = {"missing": [], "of another payload": [], "of another vector": [], "of another validity": []}
+        for start in range(0, len(self._rows), _PAGE):
+            page = {name: column[start : start + _PAGE] for name, column in rows.items()}
+            with self._in_use() as shard:
+                records = {str(record.id): record for record in shard.retrieve(page["point_id"], True, [DENSE])}
+            for point, payload_digest, vector_digest, valid_to in zip(*page.values(), strict=True):
+                record = records.get(point)
+                if record is None:
+                    wrong["missing"].append(point)
+                    continue
+                payload, vector = record.payload or {}, record.vector
+                stored = np.array(vector[DENSE] if isinstance(vector, dict) else [], dtype=np.float32)
+                wrong["of another payload"] += [point] if payload_sha256(payload) != payload_digest else []
+                wrong["of another vector"] += [point] if vector_sha256(stored) != vector_digest else []
+                wrong["of another validity"] += [point] if payload.get("valid_to") != valid_to else []
+        return [f"{len(points)} points are {kind}, {points[0]} for one." for kind, points in wrong.items() if points]
+
+    @override
+    def close(self) -> None:
+        with self._idle:
+            if self._closed:
+                return
+            self._closed = True
+            self._idle.wait_for(lambda: self._calls == 0)
+        with engine_errors(f"{self._folder} cannot be closed", REBUILD):
+            self._shard.close()
+
+    @contextmanager
+    def _in_use(self) -> Iterator[edge.EdgeShard]:
+        with self._idle:
+            if self._closed:
+                raise HomeDamaged(f"{self._folder} was closed.", "Open it again.")
+            self._calls += 1
+        try:
+            with engine_errors(f"{self._folder} cannot be searched", REBUILD):
+                yield self._shard
+        finally:
+            with self._idle:
+                self._calls -= 1
+                if not self._calls:
+                    self._idle.notify_all()
+
+    def _unit(self, vector: Vector) -> Vector:
+        if vector.shape != (self._about.dimension,):
+            raise ModelMismatch(
+                f"The query has {vector.shape} numbers and the index {self._about.dimension}.", "Use the model the release was made with."
+            )
+        norm = float(np.linalg.norm(vector))
+        return np.asarray(vector / norm if norm > 0 else vector, dtype=np.float32)
+
+    def _term_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
+        owner, terms, counts = self._rows.terms(self._rows.positions(point_ids))
+        lengths = np.bincount(owner, weights=counts, minlength=len(point_ids)).astype(np.int64)
+        rising = np.argsort(ids)
+        position = np.minimum(np.searchsorted(ids[rising], terms), max(len(ids) - 1, 0))
+        asked = np.flatnonzero(ids[rising][position] == terms) if len(ids) else np.empty(0, np.int64)
+        owner, counts, position = owner[asked], counts[asked], position[asked]
+        weighted = weights[rising][position].astype(np.float64) * term_weights(counts, lengths[owner], self._about.bm25)
+        return np.bincount(owner, weights=weighted, minlength=len(point_ids)).astype(np.float32)
+
+    def _load_statistics(self, revision: int) -> TermStatistics:
+        kept = sorted(int(path.stem) for path in (self._folder / "statistics").glob("*.npz"))
+        before = [saved for saved in kept if saved <= revision]
+        try:
+            return TermStatistics.load(self._folder / "statistics" / f"{before[-1]}.npz")
+        except (OSError, ValueError, KeyError, IndexError) as error:
+            raise HomeDamaged(f"{self._folder}: the term statistics of revision {revision} cannot be read.", REBUILD) from error
+
+
+def _settled(fetch: Callable[[int], tuple[list[str], Vector]], limit: int) -> Scored:
+    """The best ``limit`` by (-score, id).
+
+    Asks for more until the last score fetched is clearly below the last one given, so that which of several equals make the
+    cut does not depend on the order they were stored in.
+    """
+    size = limit + _MARGIN
+    while True:
+        ids, scores = fetch(size)
+        order = best_first(ids, scores)
+        if len(ids) < size or scores[order[-1]] < scores[order[limit - 1]] - 1e-5 * abs(scores[order[limit - 1]]):
+            best = order[:limit]
+            return Scored([ids[position] for position in best], scores[best])
+        size *= 2

@@ -1,0 +1,140 @@
+"""The ledger: one row for every point an index holds, which says from when to when it is visible and what it must contain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from search_index.engine.interface import LEDGER, Delta
+from search_index.errors import WrongUsage
+from search_index.model.search import OPEN_END
+
+_REFIT = "Read the head again and work out the difference anew."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What turns one revision's points into the next's."""
+
+    kept: pa.Table
+    """Rows of the head that stay, validity already as it will be; schema ``LEDGER``."""
+    closed: pa.Table
+    """Those of ``kept`` that this revision retires."""
+    vacuumed: list[str]
+    """Ids of points that no retained revision can see."""
+
+
+def plan(head: pa.Table, delta: Delta, revision: int, vacuum_before: int | None) -> Plan:
+    """Apply retirement and vacuum to the head's ledger, and check that the delta fits it.
+
+    Raises:
+        WrongUsage: a point to be added is there already or comes twice, or one to be retired is not current.
+    """
+    retired = pa.array(sorted(set(delta.retired)), pa.string())
+    closing = pc.and_(pc.is_in(head["point_id"], retired), pc.equal(head["valid_to"], OPEN_END))
+    found = int(pc.sum(closing).as_py() or 0)
+    if found != len(retired):
+        raise WrongUsage(f"{len(retired) - found} of {len(retired)} points to be retired by revision {revision} are not current.", _REFIT)
+    ends = pc.if_else(closing, pa.scalar(revision, pa.int64()), head["valid_to"])
+    rows = head.set_column(LEDGER.get_field_index("valid_to"), LEDGER.field("valid_to"), ends)
+    gone = pc.less_equal(rows["valid_to"], vacuum_before if vacuum_before is not None else 0)
+    kept = rows.filter(pc.invert(gone))
+    added = delta.added["point_id"]
+    if pc.count_distinct(added).as_py() != len(added):
+        raise WrongUsage(f"Revision {revision} adds a point twice.", _REFIT)
+    there = int(pc.sum(pc.is_in(added, head["point_id"].combine_chunks())).as_py() or 0)
+    if there:
+        raise WrongUsage(f"{there} of {len(added)} points to be added by revision {revision} are there already.", _REFIT)
+    return Plan(kept, kept.filter(pc.equal(kept["valid_to"], revision)), rows.filter(gone)["point_id"].to_pylist())
+
+
+def merged(kept: pa.Table, added: Sequence[pa.Table]) -> pa.Table:
+    """Rows sorted by point id, each column one contiguous array."""
+    return pa.concat_tables([kept, *added]).sort_by("point_id").combine_chunks()
+
+
+def content_hash(ledger: pa.Table) -> str:
+    """sha256 over all columns of all rows, by value: the same rows give the same hash wherever they are stored."""
+    hashed = hashlib.sha256(f"{ledger.num_rows}\n".encode())
+    for name in LEDGER.names:
+        column = ledger[name].combine_chunks()
+        hashed.update(name.encode())
+        if pa.types.is_list(column.type):
+            hashed.update(column.value_lengths().to_numpy(zero_copy_only=False).tobytes())
+            column = column.flatten()
+        if pa.types.is_string(column.type):
+            hashed.update(pc.binary_length(column).to_numpy(zero_copy_only=False).tobytes())
+            hashed.update(_bytes_of(column))
+        else:
+            hashed.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).data)
+    return hashed.hexdigest()
+
+
+def write(ledger: pa.Table, path: Path) -> None:
+    """Write as an uncompressed Arrow file, to be mapped into memory by readers, which then share it."""
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, ledger.schema) as writer:
+        writer.write_table(ledger)
+
+
+def read(path: Path) -> pa.Table:
+    """Map what ``write`` wrote.
+
+    Raises:
+        OSError, pa.ArrowInvalid: it is missing, cut short or of another schema.
+    """
+    with pa.memory_map(str(path), "r") as file:
+        table = pa.ipc.open_file(file).read_all()
+    if not table.schema.equals(LEDGER):
+        raise pa.ArrowInvalid("not a ledger")
+    return table
+
+
+class Rows:
+    """The ledger by point id, with every point's terms. Holds views of the mapped file, no copies."""
+
+    def __init__(self, ledger: pa.Table) -> None:
+        columns = {name: ledger[name].combine_chunks() for name in ("point_id", "term_ids", "term_counts")}
+        self._ids = np.frombuffer(_bytes_of(columns["point_id"]), dtype="S36")
+        self._starts = columns["term_ids"].offsets.to_numpy()
+        # ``offsets`` are positions in ``values``, which is the whole child array even when the list array is a slice of it.
+        self._term_ids = columns["term_ids"].values.to_numpy()
+        self._term_counts = columns["term_counts"].values.to_numpy()
+        if not np.array_equal(self._starts, columns["term_counts"].offsets.to_numpy()):
+            raise pa.ArrowInvalid("term ids and counts are not parallel")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def positions(self, point_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Row of each point, -1 for one that is not there. Shape (len(point_ids),)."""
+        wanted = np.array([name.encode() for name in point_ids], dtype="S36")
+        if not len(self._ids):
+            return np.full(len(wanted), -1)
+        found = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
+        return np.where(self._ids[found] == wanted, found, -1)
+
+    def terms(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """All terms of ``rows``: for each the index into ``rows`` it belongs to, its id and its count. Rows of -1 have none."""
+        there = rows >= 0
+        begins = np.where(there, self._starts[rows], 0).astype(np.int64)
+        lengths = np.where(there, self._starts[rows + 1] - self._starts[rows], 0).astype(np.int64)
+        owner = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        at = np.repeat(begins, lengths) + within
+        return owner, self._term_ids[at], self._term_counts[at]
+
+
+def _bytes_of(column: pa.StringArray) -> memoryview:
+    """The characters of all strings of ``column``, one after the other, not copied."""
+    data = column.buffers()[2]
+    if data is None or not len(column):
+        return memoryview(b"")
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return memoryview(data)[int(offsets[0]) : int(offsets[-1])]

@@ -1,0 +1,75 @@
+"""Two arms' candidates made into one ranking.
+
+Convex combination of scores normalised by their maximum, after Bruch, Gai and Ingber, "An Analysis of Fusion Functions
+for Hybrid Retrieval" (2023); reciprocal rank fusion after Cormack, Clarke and Büttcher (2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Scores: TypeAlias = npt.NDArray[np.float64]
+
+
+class Feedback(BaseModel):
+    """Dense pseudo-relevance feedback: the query moves towards the first ranking's best passages and asks again (Rocchio)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    top: int = Field(default=5, ge=1, le=50, description="passages of the first ranking that are taken to be relevant")
+    share: float = Field(default=0.5, gt=0, lt=1, description="weight of their centroid against the query's own vector")
+
+
+class Ranking(BaseModel):
+    """How hits are ranked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: Literal["convex", "rrf"] = "convex"
+    dense_weight: float = Field(default=0.5, ge=0, le=1, description="share of the dense arm in a convex combination")
+    rrf_k: int = Field(default=60, ge=1, description="rank constant of reciprocal rank fusion")
+    depth: int = Field(default=100, ge=1, le=10_000, description="candidates an arm brings in")
+    feedback: Feedback | None = Field(default_factory=Feedback)
+
+
+def by_max(scores: Scores) -> Scores:
+    """Scores divided by the largest; all zero where no score is above zero. Shape (n,) in and out.
+
+    >>> by_max(np.array([2.0, 1.0, -1.0])).tolist()
+    [1.0, 0.5, -0.5]
+    """
+    top = scores.max(initial=0.0)
+    return scores / top if top > 0 else np.zeros_like(scores)
+
+
+def convex(dense: Scores, sparse: Scores, dense_weight: float) -> Scores:
+    """``w * dense / max(dense) + (1 - w) * sparse / max(sparse)`` for candidates that have both scores, shape (n,)."""
+    return dense_weight * by_max(dense) + (1.0 - dense_weight) * by_max(sparse)
+
+
+def reciprocal_rank(rankings: Sequence[Sequence[str]], candidates: Sequence[str], k: int) -> Scores:
+    """Sum over the rankings of ``1 / (k + rank)``, rank from 1; a ranking without the candidate adds nothing.
+
+    >>> reciprocal_rank([["a", "b"], ["b"]], ["a", "b"], 60).round(4).tolist()
+    [0.0164, 0.0325]
+    """
+    total = dict.fromkeys(candidates, 0.0)
+    for ranking in rankings:
+        for rank, candidate in enumerate(ranking, start=1):
+            total[candidate] += 1.0 / (k + rank)
+    return np.fromiter(total.values(), dtype=np.float64, count=len(total))
+
+
+def best_first(ids: Sequence[str], scores: npt.NDArray[np.floating]) -> list[int]:
+    """Positions by falling score, equal scores by rising id.
+
+    >>> best_first(["b", "a", "c"], np.array([1.0, 1.0, 2.0]))
+    [2, 1, 0]
+    """
+    values = scores.tolist()
+    return sorted(range(len(ids)), key=lambda position: (-values[position], ids[position]))

@@ -1,0 +1,163 @@
+"""A home: the catalog, the engine, the key and the models that belong together, opened from settings."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from search_index.catalog import Catalog
+from search_index.embedding import Encoder
+from search_index.engine.embedded import EmbeddedEngine
+from search_index.engine.interface import Engine, IndexReader
+from search_index.errors import HomeDamaged, ModelMismatch, NothingPublished, ReleaseUntrusted, WrongUsage
+from search_index.fusion import Ranking
+from search_index.model.release import Manifest, ModelPin, ReleaseRecord
+from search_index.model.search import ReleaseRef
+from search_index.searcher import Searcher
+from search_index.settings import Settings
+
+
+class Home:
+    """Everything one home holds. Parts are opened when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._encoders: dict[str, Encoder] = {}
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog, made when it is not there."""
+        return Catalog.open(self.settings.catalog_url)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that settings ask for.
+
+        Errors:
+            WrongUsage: a Qdrant server is asked for, which this version cannot use.
+        """
+        if self.settings.qdrant_url:
+            raise WrongUsage("PLUMBLINE_QDRANT_URL is set, but this version has the embedded engine only.", "Unset it.")
+        return EmbeddedEngine(self.settings.root / "index")
+
+    def signing_key(self) -> bytes:
+        """The key that signs releases, kept apart from the catalog; made at first use, readable by its owner only."""
+        if self.settings.signing_key:
+            try:
+                return bytes.fromhex(self.settings.signing_key)
+            except ValueError as e:
+                raise WrongUsage("PLUMBLINE_SIGNING_KEY is not hexadecimal.", "Make one with `openssl rand -hex 32`.") from e
+        path = self.settings.root / "signing.key"
+        try:
+            return bytes.fromhex(path.read_text())
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            key = secrets.token_bytes(32)
+            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            partial.write_text(key.hex())
+            partial.chmod(0o600)
+            try:
+                os.link(partial, path)  # only the first of two writers wins
+            except FileExistsError:
+                key = bytes.fromhex(path.read_text())
+            finally:
+                partial.unlink()
+            return key
+        except (OSError, ValueError) as e:
+            raise HomeDamaged(f"The signing key {path} cannot be read: {e}.", "Put back a copy of it, or remove it and publish anew.") from e
+
+    def encoder(self, pin: ModelPin) -> Encoder:
+        """The encoder a release was made with.
+
+        Errors:
+            ModelMismatch: no exported graph in this home has that fingerprint.
+        """
+        if pin.encoder not in self._encoders:
+            found = next((f for f in encoder_folders(self.settings.models_dir) if Encoder.fingerprint_of(f) == pin.encoder), None)
+            if found is None:
+                raise ModelMismatch(
+                    f"The graph of {pin.name} ({pin.encoder[:12]}) that the release was made with is not in {self.settings.models_dir}.",
+                    "Run `plumbline ingest`, which exports it again, or put the folder back.",
+                )
+            self._encoders[pin.encoder] = Encoder.load(found)
+        return self._encoders[pin.encoder]
+
+
+def encoder_folders(models: Path) -> list[Path]:
+    """Folders below ``models`` that hold an exported graph."""
+    return sorted(p.parent for p in models.glob("*/encoder.json"))
+
+
+@dataclass(frozen=True)
+class LoadedRelease:
+    """A release that is open for search."""
+
+    record: ReleaseRecord
+    manifest: Manifest
+    searcher: Searcher
+    reader: IndexReader
+
+    @property
+    def ref(self) -> ReleaseRef:
+        """How answers name it."""
+        return release_ref(self.record)
+
+    def close(self) -> None:
+        """Let go of the index, once nobody reads it."""
+        self.reader.close()
+
+
+def release_ref(record: ReleaseRecord) -> ReleaseRef:
+    """How answers name a release."""
+    index = record.manifest.index if record.manifest else ""
+    return ReleaseRef(revision=record.revision, index=index, run_id=record.run_id, published_at=record.published_at)
+
+
+def trusted_manifest(home: Home, record: ReleaseRecord) -> Manifest:
+    """A release's manifest, once its signature holds.
+
+    Errors:
+        ReleaseUntrusted: it is missing, unsigned, or was altered since it was signed.
+    """
+    manifest, signature = record.manifest, record.signature
+    if manifest is None or signature is None or manifest.revision != record.revision or not manifest.signed_by(home.signing_key(), signature):
+        raise ReleaseUntrusted(
+            f"The manifest of release {record.revision} is not what was signed.",
+            "Roll back to another release with `plumbline releases rollback`, or run `plumbline ingest` for a new one.",
+        )
+    return manifest
+
+
+def newest_with_index(home: Home, index: str) -> ReleaseRecord:
+    """The newest published release of an index: its directory holds the history of all before it."""
+    for record in home.catalog.releases(limit=1000, published_only=True):
+        if record.manifest is not None and record.manifest.index == index:
+            return record
+    raise NothingPublished(f"No release of index {index[:12]} is published.", "Run `plumbline ingest` first.")
+
+
+def open_release(home: Home, record: ReleaseRecord) -> LoadedRelease:
+    """Open a published release for search, whatever is the head.
+
+    Errors:
+        ReleaseUntrusted: its signature, or the content hash of the directory that holds it, does not hold.
+        HomeDamaged: the directory cannot be loaded.
+    """
+    manifest = trusted_manifest(home, record)
+    newest = newest_with_index(home, manifest.index)
+    newest_manifest = trusted_manifest(home, newest)
+    reader = home.engine.open(manifest.index, newest.revision, head=newest.revision)
+    try:
+        if reader.content != newest_manifest.content:
+            raise ReleaseUntrusted(
+                f"The index directory of release {newest.revision} does not hold what its manifest says.",
+                "Run `plumbline doctor` for details and `plumbline releases rebuild` to make it again.",
+            )
+        searcher = Searcher(reader, home.encoder(manifest.model), Ranking.model_validate(manifest.ranking))
+    except BaseException:
+        reader.close()
+        raise
+    return LoadedRelease(record=record, manifest=manifest, searcher=searcher, reader=reader)

@@ -1,0 +1,132 @@
+"""The one way to ask: the service wraps it, evaluation calls it, so what is measured is what is served."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue as Json
+
+from search_index.engine.interface import IndexReader, Payload, Visibility
+from search_index.fusion import Ranking
+from search_index.model.search import Arm, Hint, Hit, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.ranker import QueryEncoder, Ranked, Ranker
+
+LOW_COSINE: Final = 0.2
+"""Where the nearest passage is farther from the query than this, the index probably holds nothing on the matter."""
+
+
+class Searcher:
+    """Answers from any revision that ``reader`` holds; access is decided inside each arm.
+
+    Args:
+        reader: an opened index. Whoever opened it closes it.
+        encoder: the model the index was made with.
+        ranking: how the arms are combined.
+    """
+
+    def __init__(self, reader: IndexReader, encoder: QueryEncoder, ranking: Ranking) -> None:
+        self.reader = reader
+        self.ranking = ranking
+        self._ranker = Ranker(reader, encoder, ranking)
+
+    def search(
+        self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: Collection[str] = frozenset()
+    ) -> SearchAnswer:
+        """Answer ``request`` from ``release``.
+
+        Args:
+            excluded_documents: ids of documents that may not be read now, whatever the release says.
+
+        Raises:
+            RevisionUnknown: the reader does not hold the release's revision.
+            ArmsUnavailable: every arm the mode asks for failed.
+        """
+        began = time.perf_counter()
+        visibility = Visibility(release.revision, principal.groups, request.filters, frozenset(excluded_documents))
+        depth = max(self.ranking.depth, request.limit)
+        ranked = self._ranker.rank(request.query, request.mode, visibility, depth, explained=request.limit)
+        ids = ranked.ids[: request.limit]
+        payloads = self.reader.payloads(ids)
+        hits = [
+            _hit(rank, payloads[point], score, {arm: scores[point] for arm, scores in ranked.arms.items() if point in scores})
+            for rank, (point, score) in enumerate(zip(ids, ranked.scores, strict=False), start=1)
+        ]
+        return SearchAnswer(
+            query=request.query,
+            mode=request.mode,
+            release=release,
+            hits=hits,
+            degraded=ranked.degraded,
+            hints=_hints(self.reader, ranked, visibility),
+            took_ms=round((time.perf_counter() - began) * 1e3, 3),
+        )
+
+    def rank_documents(self, query: str, mode: Mode, revision: int, principal: Principal, documents: int = 100) -> list[tuple[str, float]]:
+        """The URIs of the best ``documents`` documents and their scores; a document scores as its best chunk.
+
+        The arms go deeper until they hold that many distinct documents or have nothing more.
+
+        Raises:
+            RevisionUnknown, ArmsUnavailable: as ``search``.
+        """
+        visibility = Visibility(revision, principal.groups)
+        depth = max(self.ranking.depth, documents)
+        while True:
+            ranked = self._ranker.rank(query, mode, visibility, depth)
+            payloads = self.reader.payloads(ranked.ids)
+            best: dict[str, float] = {}
+            for point, score in zip(ranked.ids, ranked.scores, strict=True):
+                best.setdefault(str(payloads[point]["uri"]), score)
+            if len(best) >= documents or ranked.exhausted:
+                return list(best.items())[:documents]
+            depth *= 2
+
+    def rank_passages(self, query: str, mode: Mode, revision: int, principal: Principal, limit: int) -> list[tuple[Payload, float]]:
+        """The payloads of the best ``limit`` passages and their scores.
+
+        Raises:
+            RevisionUnknown, ArmsUnavailable: as ``search``.
+        """
+        ranked = self._ranker.rank(query, mode, Visibility(revision, principal.groups), max(self.ranking.depth, limit))
+        ids = ranked.ids[:limit]
+        payloads = self.reader.payloads(ids)
+        return [(payloads[point], score) for point, score in zip(ids, ranked.scores, strict=False)]
+
+
+def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility) -> list[Hint]:
+    """Why the answer is empty or poor, from nothing but what this principal may see."""
+    hints: list[Hint] = []
+    if not ranked.ids:
+        unfiltered = Visibility(visibility.revision, visibility.groups, excluded_documents=visibility.excluded_documents)
+        if not reader.count(unfiltered):
+            hints.append(Hint(code="nothing_indexed", message="Nothing that you may read is indexed in this release."))
+        elif visibility.filters.model_dump(exclude_defaults=True) and not reader.count(visibility):
+            hints.append(Hint(code="all_filtered_out", message="No passage meets the filters; take one away."))
+        elif not ranked.known_terms and ranked.known_terms is not None:
+            hints.append(Hint(code="no_terms_known", message="No word of the query occurs in this release; ask with other words."))
+    if ranked.best_cosine is not None and ranked.best_cosine < LOW_COSINE:
+        hints.append(Hint(code="low_scores", message="Nothing is close to the query in meaning; the index may hold nothing on it."))
+    return hints
+
+
+def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Arm, float]) -> Hit:
+    return Hit.model_validate(
+        {
+            **{name: payload[name] for name in ("chunk_id", "document_id", "source", "uri", "title", "text")},
+            "rank": rank,
+            "score": score,
+            "scores": scores,
+            "page": payload.get("page_first"),
+            "page_last": payload.get("page_last"),
+            "section": payload.get("section") or [],
+            "span": {"start": payload["start"], "end": payload["end"]},
+            "modified_at": payload.get("modified_at"),
+            "metadata": payload.get("metadata") or {},
+            "provenance": {
+                **{name: payload[name] for name in ("raw_sha256", "parser", "chunker", "model_digest", "encoder", "run_id")},
+                "release": payload["valid_from"],
+            },
+        }
+    )

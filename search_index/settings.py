@@ -1,0 +1,71 @@
+"""Settings, read once at the edge from ``PLUMBLINE_*`` and passed in from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from search_index.fusion import Ranking
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Settings(BaseSettings):
+    """Where things are and how they behave. Every field is ``PLUMBLINE_<FIELD>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="PLUMBLINE_", extra="ignore", frozen=True, env_nested_delimiter="__")
+
+    home: Path = Field(Path(".plumbline"), description="folder that holds everything Plumbline keeps")
+    contracts: Path | None = Field(None, description="folder of data contracts; default: `contracts` beside the home")
+    qdrant_url: str | None = Field(None, description="a Qdrant server; default: the embedded engine")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalog; default: SQLite in the home")
+    lake_url: str | None = Field(None, description="where the tables are; default: `lake` in the home")
+    model: str = Field(DEFAULT_MODEL, description="embedding model: a name, a folder, or either with `@sha256:<digest>`")
+    models: Path | None = Field(None, description="where exported model graphs are kept; default: `models` in the home")
+    signing_key: str | None = Field(None, description="key that signs releases, hexadecimal; default: `signing.key` in the home")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    dagster_port: int = 3000
+    allow_anonymous: bool = Field(False, description="serve without keys on an address other than loopback")
+    retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
+    ranking: Ranking = Field(default_factory=Ranking)
+    regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
+    floor_ndcg: float = Field(0.2, description="least nDCG@10 a release with a golden set may have")
+
+    @property
+    def root(self) -> Path:
+        """The home as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def contract_folders(self) -> list[Path]:
+        """The project's contracts, then those that ``plumbline ingest PATH`` wrote into the home."""
+        project = self.contracts.expanduser().resolve() if self.contracts else self.root.parent / "contracts"
+        return list(dict.fromkeys([project, self.root / "contracts"]))
+
+    @property
+    def contract_variables(self) -> dict[str, str]:
+        """What ``${NAME}`` in a contract's location may stand for."""
+        return {"PLUMBLINE_HOME": str(self.root)}
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of the catalog."""
+        return self.database_url or f"sqlite:///{self.root / 'catalog.db'}"
+
+    @property
+    def lake(self) -> str:
+        """Folder or URL that holds the Delta tables."""
+        return self.lake_url or str(self.root / "lake")
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of exported model graphs."""
+        return self.models.expanduser().resolve() if self.models else self.root / "models"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own folder: runs, events, schedules."""
+        return self.root / "dagster"
