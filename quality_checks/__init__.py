@@ -1,0 +1,1 @@
+"""What is asked of the data and of the index: contracts, checks, golden sets, measures."""

@@ -1,0 +1,298 @@
+"""Data contracts: one YAML file a source, in the layout of the Open Data Contract Standard v3.
+
+The layout is held by ``contract_schema.json``; what cannot be said in a schema (variables, columns, names) is checked here.
+Every problem of a file is reported at once, with its line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import JsonValue as Json
+
+from quality_checks.located import Located, Problem, Unreadable, did_you_mean, listing, read_yaml
+from quality_checks.rules import QualityRule, read_rules
+from search_index.errors import ContractInvalid
+from search_index.model.release import digest_of
+from search_index.model.search import EVERYONE, Scalar
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
+_RESERVED_METADATA = frozenset({"source", "uri", "title", "text", "access", "document_id", "chunk_id"})
+
+
+class RecordMapping(BaseModel):
+    """Which fields of a JSON Lines record are the document's id, title and text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    text: str
+    title: str | None = None
+
+
+class Chunking(BaseModel):
+    """How a source's documents are cut; tokens are the encoder's, special tokens and header included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_tokens: int = 256
+    overlap_tokens: int = 32
+    strategy: Literal["by_title", "basic"] = "by_title"
+
+
+class Privacy(BaseModel):
+    """What a source holds, in the words of those who must protect it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    classification: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    personal_data: bool = False
+    legal_basis: str | None = None
+
+
+class Contract(BaseModel):
+    """A source's data contract, read and checked.
+
+    ``digest`` is the sha256 of the file's content as canonical JSON, before variables are put in, so that it is the same on
+    every machine. ``location`` is an absolute path or an fsspec URL. ``freshness_sla`` is the standard's ``latency``, or
+    ``frequency`` without one. ``removal_threshold`` is the share of documents that may vanish at once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    digest: str
+    status: str
+    owner: str
+    domain: str | None = None
+    description: str = ""
+    usage: str = ""
+    limitations: str = ""
+    location: str
+    format: Literal["files", "records"] = "files"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    records: RecordMapping | None = None
+    freshness_sla: timedelta | None = None
+    retention: timedelta | None = None
+    access_groups: tuple[str, ...] = (EVERYONE,)
+    chunking: Chunking = Chunking()
+    privacy: Privacy = Privacy()
+    removal_threshold: float = 0.5
+    golden: str | None = None
+    rules: tuple[QualityRule, ...] = ()
+    tags: dict[str, str] = {}
+    metadata: dict[str, Scalar | list[str]] = {}
+
+
+def load_contract(path: Path, variables: Mapping[str, str]) -> Contract:
+    """Read one contract.
+
+    Args:
+        path: the YAML file. A relative location is relative to its folder.
+        variables: what ``${NAME}`` may stand for in the location; the environment is not consulted.
+
+    Raises:
+        ContractInvalid: with ``file:line: reason`` for each problem.
+    """
+    try:
+        located = read_yaml(path)
+    except Unreadable as error:
+        raise _invalid(path, [error.problem]) from error
+    except OSError as error:
+        what = f"The data contract {path} cannot be read: {error.strerror}."
+        raise ContractInvalid(what, "Check that it exists and may be read.") from error
+    problems = [problem for error in _validator().iter_errors(located.data) for problem in _explain(error, located)]
+    if problems or not isinstance(located.data, dict):
+        raise _invalid(path, problems)
+    contract, problems = _contract(located.data, located, path.resolve().parent, variables)
+    if problems:
+        raise _invalid(path, problems)
+    return contract
+
+
+def load_contracts(folders: Iterable[Path], variables: Mapping[str, str]) -> tuple[dict[str, Contract], dict[str, ContractInvalid]]:
+    """Every ``*.yaml`` and ``*.yml`` of the folders: the good contracts and what is wrong with the others, each by source name.
+
+    A name that two files claim belongs to neither. Folders that do not exist hold no contracts.
+    """
+    files = [path for folder in folders for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])]
+    claims: dict[str, list[Path]] = {}
+    for path in files:
+        claims.setdefault(_name_in(path), []).append(path)
+    good: dict[str, Contract] = {}
+    broken: dict[str, ContractInvalid] = {}
+    for name, paths in claims.items():
+        if len(paths) > 1:
+            listed = " and ".join(str(path) for path in paths)
+            broken[name] = ContractInvalid(f"The source name {name!r} is claimed by {listed}.", "Rename the source in all of them but one.")
+            continue
+        try:
+            good[name] = load_contract(paths[0], variables)
+        except ContractInvalid as error:
+            broken[name] = error
+    return good, broken
+
+
+def _invalid(path: Path, problems: Sequence[Problem]) -> ContractInvalid:
+    return ContractInvalid(f"The data contract {path} is not valid:\n{listing(path, problems)}\n", "Correct these lines and run it again.")
+
+
+def _name_in(path: Path) -> str:
+    """The name a file claims, or one made from the file's own when it does not say."""
+    try:
+        data = read_yaml(path).data
+    except (Unreadable, OSError):
+        data = None
+    name = data.get("name") if isinstance(data, dict) else None
+    if isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]*", name):
+        return name
+    return re.sub("[^a-z0-9]+", "_", path.stem.lower()).strip("_")
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads((Path(__file__).parent / "contract_schema.json").read_text(encoding="utf-8")))
+
+
+def _explain(error: ValidationError, located: Located) -> list[Problem]:
+    """One JSON schema error as problems a person can act on."""
+    path = list(error.absolute_path)
+    line = located.line(path)
+    where = ".".join(str(step) for step in path) or "the contract"
+    if error.validator == "additionalProperties" and error.validator_value is False and isinstance(error.instance, dict):
+        known = list(error.schema["properties"])
+        unknown = [key for key in error.instance if key not in known]
+        return [Problem(located.line([*path, key]), f"unknown key {key!r} in {where}{did_you_mean(key, known)}") for key in unknown]
+    if error.validator == "required" and isinstance(error.instance, dict):
+        return [Problem(line, f"{key!r} is missing from {where}") for key in error.validator_value if key not in error.instance][:1] or [
+            Problem(line, error.message)
+        ]
+    if error.validator == "enum":
+        choices = [str(choice) for choice in error.validator_value]
+        hint = did_you_mean(str(error.instance), choices) or f" (one of {', '.join(choices)})"
+        return [Problem(line, f"{where} cannot be {error.instance!r}{hint}")]
+    if error.validator == "oneOf":
+        return [Problem(line, f"{where} wants `rule` or `metric`, and not both")]
+    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
+        return [Problem(line, f"{where} must be text: put {error.instance!r} in quotes")]
+    return [Problem(line, f"{where}: {error.message[:300]}")]
+
+
+def _contract(data: dict[str, Json], located: Located, folder: Path, variables: Mapping[str, str]) -> tuple[Contract, list[Problem]]:
+    problems: list[Problem] = []
+
+    def note(path: Sequence[str | int], reason: str) -> None:
+        problems.append(Problem(located.line(path), reason))
+
+    custom: dict[str, Json] = {}
+    for at, item in enumerate(_dicts(data.get("customProperties"))):
+        if item["property"] in custom:
+            note(["customProperties", at], f"the custom property {item['property']!r} is given twice")
+        custom[str(item["property"])] = item["value"]
+    rules, wrong = read_rules(_dicts(data.get("schema")), located)
+    problems += wrong
+    server = _dicts(data["servers"])[0]
+    key = "path" if server["type"] == "local" else "location"
+    format_: Literal["files", "records"] = "files" if server.get("format", "files") == "files" else "records"
+    if format_ == "records" and "records" not in custom:
+        note(["servers", 0, "format"], "records want the custom property 'records' that names their id and text fields")
+    if format_ == "files" and "records" in custom:
+        note(["customProperties"], "'records' is for a server whose format is 'records'")
+    chunking = Chunking.model_validate(custom.get("chunking", {}))
+    if chunking.overlap_tokens * 2 > chunking.max_tokens:
+        note(["customProperties"], f"overlap_tokens ({chunking.overlap_tokens}) is more than half of max_tokens ({chunking.max_tokens})")
+    metadata = custom.get("metadata", {})
+    assert isinstance(metadata, dict)
+    for name in sorted(_RESERVED_METADATA & metadata.keys()):
+        note(["customProperties"], f"metadata may not set {name!r}: every document already has one")
+    description = data.get("description", {})
+    about = {name: str(text).strip() for name, text in description.items()} if isinstance(description, dict) else {}
+    contract = Contract(
+        name=str(data["name"]),
+        version=str(data["version"]),
+        digest=digest_of(data),
+        status=str(data["status"]),
+        owner=_owner(data, note),
+        domain=str(data["domain"]) if "domain" in data else None,
+        description=about.get("purpose", ""),
+        usage=about.get("usage", ""),
+        limitations=about.get("limitations", ""),
+        location=_location(str(server[key]), folder, variables, lambda reason: note(["servers", 0, key], reason)),
+        format=format_,
+        include=_strings(custom.get("include")),
+        exclude=_strings(custom.get("exclude")),
+        records=RecordMapping.model_validate(custom["records"]) if "records" in custom else None,
+        freshness_sla=_duration(data, "latency") or _duration(data, "frequency"),
+        retention=_duration(data, "retention"),
+        access_groups=_access(data, note),
+        chunking=chunking,
+        privacy=Privacy.model_validate(custom.get("privacy", {})),
+        removal_threshold=float(str(custom.get("removalThreshold", 0.5))),
+        golden=str(custom["golden"]) if "golden" in custom else None,
+        rules=rules,
+        tags={key: value for key, _, value in (tag.partition(":") for tag in _strings(data.get("tags")))},
+        metadata={key: _metadata_value(value) for key, value in metadata.items()},
+    )
+    return contract, problems
+
+
+def _owner(data: dict[str, Json], note: Callable[[Sequence[str | int], str], None]) -> str:
+    team = _dicts(data.get("team"))
+    owners = [member for member in team if str(member.get("role", "")).lower() == "owner"] or team
+    if owners:
+        return str(owners[0]["username"])
+    support = _dicts(data.get("support"))
+    if support:
+        return str(support[0]["url"]).removeprefix("mailto:")
+    note([], "nobody owns this source: add `team: [{username: ..., role: owner}]`")
+    return ""
+
+
+def _access(data: dict[str, Json], note: Callable[[Sequence[str | int], str], None]) -> tuple[str, ...]:
+    if "roles" not in data:
+        return (EVERYONE,)
+    groups = tuple(dict.fromkeys(str(role["role"]) for role in _dicts(data["roles"]) if role.get("access", "read") == "read"))
+    if not groups:
+        note(["roles"], "no role has `access: read`, so nobody could ever read this source")
+    return groups
+
+
+def _location(text: str, folder: Path, variables: Mapping[str, str], note: Callable[[str], None]) -> str:
+    for name in re.findall(r"\$\{([^}]*)\}", text):
+        if name not in variables:
+            note(f"nothing is known as ${{{name}}}{did_you_mean(name, variables.keys())}; known: {', '.join(sorted(variables)) or 'none'}")
+    text = re.sub(r"\$\{([^}]*)\}", lambda found: variables.get(found[1], found[0]), text)
+    return text if "://" in text else str((folder / text).resolve())
+
+
+def _duration(data: dict[str, Json], name: str) -> timedelta | None:
+    for item in _dicts(data.get("slaProperties")):
+        if item["property"] == name:
+            return float(str(item["value"])) * _UNITS[str(item["unit"])[0]]
+    return None
+
+
+def _metadata_value(value: Json) -> Scalar | list[str]:
+    return value if isinstance(value, str | bool | int | float) else list(_strings(value))
+
+
+def _strings(value: Json) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _dicts(value: Json) -> list[dict[str, Json]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
