@@ -1,0 +1,1 @@
+"""From sources to a release: Dagster assets, thin over plain functions."""

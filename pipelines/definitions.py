@@ -1,0 +1,45 @@
+"""The project as Dagster sees it: a lane of assets a source, and the release they make together."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.automation import EVERY_QUARTER_HOUR, INGEST
+from pipelines.lane.assets import broken_lane, lane_assets
+from pipelines.release import candidate_asset, embedding_model, evaluation, golden_set, release
+from pipelines.resources import WorkspaceResource
+from pipelines.workspace import LogProgress, Workspace
+from search_index.settings import Settings
+
+
+def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | WorkspaceResource | None = None) -> dg.Definitions:
+    """Definitions for the contracts that settings point at.
+
+    Args:
+        workspace: another way to open the home, for a caller that shows progress itself.
+    """
+    loaded = Workspace(settings, LogProgress(print))
+    lanes = {name: lane_assets(contract) for name, contract in sorted(loaded.contracts.items())}
+    broken = [asset for name, error in sorted(loaded.broken_contracts.items()) for asset in broken_lane(name, error)]
+    ends = [dg.AssetKey([name, "vectors"]) for name in lanes]
+    return dg.Definitions(
+        assets=[
+            *(asset for lane in lanes.values() for asset in lane),
+            *broken,
+            embedding_model,
+            golden_set,
+            candidate_asset(ends),
+            evaluation,
+            release,
+        ],
+        resources={"workspace": workspace or WorkspaceResource()},
+        executor=dg.in_process_executor,
+        jobs=[INGEST],
+        schedules=[EVERY_QUARTER_HOUR],
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What ``dagster dev`` and ``dg`` load."""
+    return build_definitions(Settings())

@@ -1,0 +1,121 @@
+"""The asset factory: one contract becomes one lane of four assets, each with its checks."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from pipelines.lane.chunks import converge_chunks
+from pipelines.lane.documents import converge_documents
+from pipelines.lane.judging import judge
+from pipelines.lane.manifest import converge_manifest
+from pipelines.lane.vectors import converge_vectors
+from pipelines.show import check_result, step_metadata
+from pipelines.workspace import StepReport, Workspace
+from quality_checks.contracts import Contract
+from quality_checks.gates import stage_checks
+from search_index.errors import ContractInvalid
+from search_index.model.release import Stage
+
+EMBEDDING_MODEL = dg.AssetKey("embedding_model")
+Step = Callable[[Workspace, Contract, str], StepReport]
+
+_KINDS: dict[Stage, set[str]] = {
+    "manifest": {"file"},
+    "documents": {"deltalake", "unstructured"},
+    "chunks": {"deltalake"},
+    "vectors": {"deltalake", "openvino"},
+}
+_SAYS: dict[Stage, str] = {
+    "manifest": "What the source holds: each file's path, size and sha256.",
+    "documents": "Files parsed into text and elements; what cannot be read is quarantined with its reason.",
+    "chunks": "Passages that fit the encoder, each a span of its document.",
+    "vectors": "A vector for every passage, shared by equal texts.",
+}
+_VERSION: dict[Stage, str] = {"manifest": "1", "documents": "1", "chunks": "1", "vectors": "1"}
+
+
+def lane_assets(contract: Contract) -> list[dg.AssetsDefinition]:
+    """The lane of one source: manifest, documents, chunks, vectors."""
+
+    return [
+        _asset(contract, "manifest", converge_manifest, []),
+        _asset(contract, "documents", converge_documents, [_key(contract, "manifest")]),
+        _asset(contract, "chunks", converge_chunks, [_key(contract, "documents"), EMBEDDING_MODEL]),
+        _asset(contract, "vectors", converge_vectors, [_key(contract, "chunks"), EMBEDDING_MODEL]),
+    ]
+
+
+def broken_lane(source: str, error: ContractInvalid) -> list[dg.AssetsDefinition]:
+    """The lane of a contract that does not validate: a manifest that fails with the line and the reason."""
+
+    @dg.asset(
+        key=dg.AssetKey([source, "manifest"]),
+        group_name=source,
+        description=f"**This contract does not validate.** {error}",
+        owners=["team:unknown"],
+        kinds={"file"},
+        tags={"plumbline/contract": "invalid"},
+        code_version=_VERSION["manifest"],
+    )
+    def manifest() -> None:
+        raise dg.Failure(description=str(error), allow_retries=False)
+
+    return [manifest]
+
+
+def _key(contract: Contract, stage: Stage) -> dg.AssetKey:
+    return dg.AssetKey([contract.name, stage])
+
+
+def _specs(contract: Contract, stage: Stage) -> Sequence[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(c.name, asset=_key(contract, stage), description=c.description) for c in stage_checks(contract, stage)]
+
+
+def _asset(contract: Contract, stage: Stage, step: Step, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    policy = dg.FreshnessPolicy.time_window(fail_window=contract.freshness_sla) if contract.freshness_sla else None
+    tags = {
+        "plumbline/source": contract.name,
+        "plumbline/stage": stage,
+        "plumbline/classification": contract.privacy.classification,
+    }
+
+    @dg.asset(
+        key=_key(contract, stage),
+        deps=deps,
+        group_name=contract.name,
+        description=f"{_SAYS[stage]}\n\n{contract.description}".strip(),
+        owners=[owner_of(contract)],
+        kinds=_KINDS[stage],
+        tags=tags,
+        code_version=_VERSION[stage],
+        freshness_policy=policy,
+        check_specs=_specs(contract, stage),
+        metadata={"contract": f"{contract.name} {contract.version}", "location": contract.location},
+    )
+    def run(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+        began, cpu = time.perf_counter(), _cpu_s()
+        report = step(workspace, contract, context.run_id)
+        verdicts = judge(workspace, contract, stage, context.run_id)
+        report.wall_s, report.cpu_s = time.perf_counter() - began, _cpu_s() - cpu
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(report.data_version),
+            metadata=step_metadata(report, workspace.settings),
+            check_results=[check_result(v, _key(contract, stage)) for v in verdicts],
+        )
+
+    return run
+
+
+def owner_of(contract: Contract) -> str:
+    """The contract's owner as Dagster takes it: an address, or a team."""
+    owner = contract.owner
+    return owner if "@" in owner else "team:" + "".join(c if c.isalnum() or c in "_-" else "_" for c in owner)
+
+
+def _cpu_s() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -1,0 +1,196 @@
+"""The documents step: parse what is new or changed, drop what is gone, leave the rest alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from pipelines.parsing.partition import parser_fingerprint
+from pipelines.parsing.pool import ParseOutcome, ParserPool
+from pipelines.sources import Source, SourceItem, open_source
+from pipelines.tables import bucket_of, pin_of, rows_of
+from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from quality_checks.contracts import Contract
+from search_index.model.document import document_id, sha256
+from search_index.model.release import canonical_json, digest_of, now
+from search_index.model.state import LaneState
+
+_FLUSH_ROWS = 400
+_FLUSH_CHARACTERS = 40_000_000
+Row = dict[str, object]
+
+
+def converge_documents(workspace: Workspace, contract: Contract, run_id: str) -> StepReport:
+    """Bring the documents table to what the manifest lists.
+
+    Parsed is only what has other bytes, another parser or another record mapping than its row; a change of access or
+    metadata alone rewrites the row with the text it has. What cannot be parsed is a row with status ``quarantined``
+    and its reason, and is tried again when it, or the parser, changes. Rows are written as they come, so a killed
+    run goes on where it stopped.
+    """
+    lake, catalog, name = workspace.lake, workspace.home.catalog, contract.name
+    manifest_lane = catalog.lane(name, "manifest")
+    inputs = digest_of([manifest_lane.data_version if manifest_lane else "", _row_settings(contract)])
+    before = catalog.lane(name, "documents")
+    listed = {str(r["document_id"]): r for r in lake.read_source("manifests", name).to_pylist()}
+    columns = ["document_id", "uri", "raw_sha256", "parsed_with", "status", "access", "metadata", "reason"]
+    standing = {str(r["document_id"]): r for r in lake.read_source("documents", name, columns=columns).to_pylist()}
+    to_parse = [d for d, row in listed.items() if _needs_parsing(row, standing.get(d), contract)]
+    told = _told(contract)
+    parse_set = set(to_parse)
+    restated = [d for d, row in standing.items() if d in listed and d not in parse_set and not _says(row, told)]
+    removed = [d for d in standing if d not in listed]
+    changed = [ChangedRow(d, "removed", str(standing[d]["uri"])) for d in removed]
+
+    if removed:
+        lake.replace_documents("documents", name, removed, rows_of("documents", []))
+    if restated:
+        _restate(workspace, contract, restated)
+    if to_parse:
+        workspace.progress.start(f"{name}: parsing", len(to_parse))
+        writer = _Writer(workspace, contract, run_id)
+        for row in _parsed(contract, [listed[d] for d in to_parse]):
+            writer.add(row)
+            change = "quarantined" if row["status"] == "quarantined" else "parsed"
+            changed.append(ChangedRow(str(row["document_id"]), change, str(row["uri"])))
+            workspace.progress.advance(1)
+        writer.flush()
+        workspace.progress.finish()
+
+    version = lake.version("documents")
+    if before is not None and not (to_parse or removed or restated) and before.state.get("version") == version:
+        digest, rows, quarantined = before.data_version, _count(before, "rows"), _count(before, "quarantined")
+    else:
+        table = lake.read_source("documents", name, version=version)
+        digest, rows = pin_of(table, "document_id", version).digest, table.num_rows
+        quarantined = sum(s == "quarantined" for s in table["status"].to_pylist())
+    catalog.record_lane(
+        LaneState(
+            source=name,
+            stage="documents",
+            inputs=inputs,
+            data_version=digest,
+            state={"version": version, "rows": rows, "quarantined": quarantined},
+            run_id=run_id,
+            at=now(),
+        )
+    )
+    counts = {"parsed": len(to_parse), "quarantined": quarantined, "documents": rows - quarantined, "removed": len(removed)}
+    unchanged = before is not None and before.data_version == digest
+    return workspace.report(StepReport(name, "documents", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
+
+
+def _count(lane: LaneState, key: str) -> int:
+    value = lane.state.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _row_settings(contract: Contract) -> Row:
+    return {"told": _told(contract), "records": contract.records.model_dump() if contract.records else None}
+
+
+def _told(contract: Contract) -> Row:
+    """What a contract puts on each of its documents."""
+    return {"access": list(contract.access_groups), "metadata": dict(contract.metadata)}
+
+
+def _says(row: Row, told: Row) -> bool:
+    stored = json.loads(str(row["metadata"]))
+    return row["access"] == told["access"] and stored.get("contract", {}) == told["metadata"]
+
+
+def _needs_parsing(listed: Row, standing: Row | None, contract: Contract) -> bool:
+    if standing is None or listed["problem"]:
+        return standing is None or standing["reason"] != listed["problem"]
+    return standing["raw_sha256"] != listed["raw_sha256"] or standing["parsed_with"] != _parser_of(contract, str(listed["path"]))
+
+
+def _parser_of(contract: Contract, path: str) -> str:
+    if contract.records is None:
+        return parser_fingerprint(path)
+    return f"{parser_fingerprint('record.jsonl#')} {digest_of(contract.records.model_dump())[:12]}"
+
+
+def _restate(workspace: Workspace, contract: Contract, documents: list[str]) -> None:
+    """Rewrite rows whose access or metadata alone changed, keeping their text."""
+    lake, wanted, told = workspace.lake, set(documents), _told(contract)
+    rows = [r for r in lake.read_source("documents", contract.name).to_pylist() if r["document_id"] in wanted]
+    for row in rows:
+        metadata = json.loads(row["metadata"]) | {"contract": told["metadata"]}
+        row |= {"access": told["access"], "metadata": canonical_json(metadata)}
+    lake.replace_documents("documents", contract.name, documents, rows_of("documents", rows))
+
+
+def _parsed(contract: Contract, listed: list[Row]) -> Iterator[Row]:
+    """A documents row for each manifest row, in the order in which parsing ends."""
+    source = open_source(contract)
+    by_id = {str(row["document_id"]): row for row in listed}
+    items = {document_id(contract.name, item.path): item for item in source.list() if document_id(contract.name, item.path) in by_id}
+    hashes: dict[str, str] = {}
+    for key in by_id.keys() - items.keys():
+        # It went away between listing and reading: the next run's manifest no longer has it.
+        yield _row(contract, by_id[key], None, str(by_id[key]["raw_sha256"]), "it was removed while the run was reading", "")
+    work = ((key, _loader(source, item, hashes, key), item.path) for key, item in items.items())
+    with ParserPool(records=contract.records) as pool:
+        for outcome in pool.parse(work):
+            row = by_id[outcome.key]
+            yield _row(contract, row, outcome, hashes.get(outcome.key, str(row["raw_sha256"])), outcome.reason, outcome.remedy)
+
+
+def _loader(source: Source, item: SourceItem, hashes: dict[str, str], key: str) -> Callable[[], bytes]:
+    def load() -> bytes:
+        content = source.read(item)
+        hashes[key] = sha256(content)  # of the bytes that are parsed, should the file have changed since it was listed
+        return content
+
+    return load
+
+
+def _row(contract: Contract, listed: Row, outcome: ParseOutcome | None, raw_sha256: str, reason: str | None, remedy: str | None) -> Row:
+    document = outcome.document if outcome else None
+    told = _told(contract)
+    path = str(listed["path"])
+    metadata = {"document": dict(document.metadata) if document else {}, "contract": told["metadata"]}
+    return {
+        "source": contract.name,
+        "bucket": bucket_of(str(listed["document_id"])),
+        "document_id": listed["document_id"],
+        "uri": listed["uri"],
+        "path": path,
+        "title": document.title if document else path.rsplit("/", 1)[-1],
+        "status": "ok" if document else "quarantined",
+        "reason": "" if document else str(listed["problem"] or reason or "unknown"),
+        "remedy": "" if document else (remedy or ""),
+        "mime_type": document.mime_type if document else "",
+        "raw_sha256": raw_sha256,
+        "size": listed["size"],
+        "modified_at": listed["modified_at"],
+        "parser": document.parser if document else "",
+        "parsed_with": _parser_of(contract, path),
+        "text": document.text if document else "",
+        "elements": json.dumps([asdict(e) for e in document.elements], ensure_ascii=False) if document else "[]",
+        "access": told["access"],
+        "metadata": canonical_json(metadata),
+    }
+
+
+class _Writer:
+    """Collects rows and writes them in commits of a bounded size."""
+
+    def __init__(self, workspace: Workspace, contract: Contract, run_id: str) -> None:
+        self._workspace, self._contract, self._run_id = workspace, contract, run_id
+        self._rows: list[Row] = []
+        self._characters = 0
+
+    def add(self, row: Row) -> None:
+        self._rows.append(row | {"run_id": self._run_id})
+        self._characters += len(str(row["text"])) + len(str(row["elements"]))
+        if len(self._rows) >= _FLUSH_ROWS or self._characters >= _FLUSH_CHARACTERS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rows:
+            ids = [str(row["document_id"]) for row in self._rows]
+            self._workspace.lake.replace_documents("documents", self._contract.name, ids, rows_of("documents", self._rows))
+        self._rows, self._characters = [], 0

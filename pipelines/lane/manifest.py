@@ -1,0 +1,115 @@
+"""The manifest step: what the source holds now, by path and sha256."""
+
+from __future__ import annotations
+
+
+from pipelines.sources import Source, SourceItem, open_source
+from pipelines.tables import rows_digest, rows_of
+from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from quality_checks.contracts import Contract
+from search_index.errors import SourceUnavailable
+from search_index.model.document import document_id, document_uri, sha256
+from search_index.model.release import now
+from search_index.model.state import LaneState
+
+
+def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> StepReport:
+    """List the source, hash what may have changed, and write the manifest when it did.
+
+    A file whose signature (size, times, entity tag) stands as it was is not read. One that was touched but holds the same
+    bytes keeps its ``modified_at``: nothing after this step notices.
+
+    A source that cannot be listed leaves the manifest as it was; the reason stands in the lane's state, and a check
+    fails on it, so that the source is held instead of emptied.
+    """
+    lake, catalog, name = workspace.lake, workspace.home.catalog, contract.name
+    known = {str(row["path"]): row for row in lake.read_source("manifests", name).to_pylist()}
+    source = open_source(contract)
+    try:
+        items = list(source.list())
+    except SourceUnavailable as e:
+        return _unavailable(workspace, contract, run_id, e, len(known))
+    workspace.progress.start(f"{name}: listing", len(items))
+    rows = []
+    for item in items:
+        rows.append(_row(name, source, item, known.get(item.path)))
+        workspace.progress.advance(1)
+    workspace.progress.finish()
+    changed = _changes(rows, known)
+    if any(row != known.get(str(row["path"])) for row in rows) or len(rows) != len(known):
+        lake.replace_source("manifests", name, rows_of("manifests", rows))
+    digest = rows_digest(rows_of("manifests", rows), "document_id")
+    before = catalog.lane(name, "manifest")
+    counts = {
+        "seen": len(rows),
+        "added": sum(c.change == "added" for c in changed),
+        "changed": sum(c.change == "changed" for c in changed),
+        "removed": sum(c.change == "removed" for c in changed),
+    }
+    counts["unchanged"] = counts["seen"] - counts["added"] - counts["changed"]
+    catalog.record_lane(
+        LaneState(
+            source=name,
+            stage="manifest",
+            inputs=contract.digest,
+            data_version=digest,
+            state={"files": len(rows), "version": lake.version("manifests"), "contract_version": contract.version},
+            run_id=run_id,
+            at=now(),
+        )
+    )
+    unchanged = before is not None and before.data_version == digest
+    return workspace.report(StepReport(name, "manifest", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
+
+
+def _row(source_name: str, source: Source, item: SourceItem, known: dict[str, object] | None) -> dict[str, object]:
+    row: dict[str, object] = {
+        "source": source_name,
+        "document_id": document_id(source_name, item.path),
+        "path": item.path,
+        "uri": document_uri(source_name, item.path),
+        "size": item.size,
+        "modified_at": item.modified_at.replace(microsecond=0),
+        "signature": item.signature,
+        "raw_sha256": "",
+        "problem": "",
+    }
+    if known is not None and known["signature"] == item.signature and not known["problem"]:
+        return known
+    try:
+        row["raw_sha256"] = sha256(source.read(item))
+    except OSError as e:
+        # Not a failed run: the file ends in quarantine with this reason and is read again next time.
+        row["problem"] = f"{item.path} cannot be read: {e.strerror or type(e).__name__}"
+    if known is not None and known["raw_sha256"] == row["raw_sha256"]:
+        row["modified_at"] = known["modified_at"]
+    return row
+
+
+def _changes(rows: list[dict[str, object]], known: dict[str, dict[str, object]]) -> list[ChangedRow]:
+    found = []
+    for row in rows:
+        before = known.get(str(row["path"]))
+        if before is None or before["raw_sha256"] != row["raw_sha256"]:
+            found.append(ChangedRow(str(row["document_id"]), "added" if before is None else "changed", str(row["uri"])))
+    left = known.keys() - {str(row["path"]) for row in rows}
+    return found + [ChangedRow(str(known[path]["document_id"]), "removed", str(known[path]["uri"])) for path in sorted(left)]
+
+
+def _unavailable(workspace: Workspace, contract: Contract, run_id: str, error: SourceUnavailable, files: int) -> StepReport:
+    digest = sha256(f"unavailable\n{contract.name}\n{error}")
+    workspace.home.catalog.record_lane(
+        LaneState(
+            source=contract.name,
+            stage="manifest",
+            inputs=contract.digest,
+            data_version=digest,
+            state={"files": files, "problem": str(error), "version": workspace.lake.version("manifests"), "contract_version": contract.version},
+            run_id=run_id,
+            at=now(),
+        )
+    )
+    counts = {"seen": 0, "added": 0, "changed": 0, "removed": 0, "unchanged": files}
+    return workspace.report(StepReport(contract.name, "manifest", digest, True, counts))
+
+

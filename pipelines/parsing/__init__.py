@@ -1,0 +1,1 @@
+"""From the bytes of one file to normalised text and the elements that point into it."""

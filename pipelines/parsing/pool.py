@@ -1,0 +1,168 @@
+"""Parses files in worker processes, each with a limit of time and memory, so that no file can stall or kill a run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from itertools import chain, islice
+from multiprocessing.connection import wait as wait_for_connections
+from types import TracebackType
+from typing import Self
+
+from pebble import ProcessExpired, ProcessPool
+
+from pipelines.parsing.partition import parse
+from search_index.errors import DocumentUnreadable, PlumblineError
+from search_index.model.document import ParsedDocument
+
+_IN_FLIGHT_PER_WORKER = 2
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+@dataclass(frozen=True, slots=True)
+class ParseTask:
+    """One file to parse: ``load`` is its bytes, or gives them when its turn comes (called in the parent, one at a time)."""
+
+    key: str
+    path: str
+    load: bytes | Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ParseOutcome:
+    """The document, or the reason why there is none and what to do about it."""
+
+    key: str
+    document: ParsedDocument | None
+    reason: str = ""
+    remedy: str = ""
+
+
+class ParserPool:
+    """Worker processes that run ``parse``. None is started before there is something to parse, and never more than there are files.
+
+    Args:
+        workers: most processes at once.
+        timeout_s: wall-clock seconds a file may take; in a worker's first file the import of its parser is included.
+        memory_bytes: how much data a worker may hold, the parsers' own code and tables included.
+
+    >>> with ParserPool(workers=1) as pool:  # doctest: +SKIP
+    ...     [outcome.document.title for outcome in pool.parse_all([ParseTask("a", "a.md", b"# Hello")])]
+    ['Hello']
+    """
+
+    def __init__(self, workers: int = 2, timeout_s: float = 120.0, memory_bytes: int = 2 << 30) -> None:
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._memory_bytes = memory_bytes
+        self._pool: ProcessPool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
+
+    def parse_all(self, tasks: Iterable[ParseTask]) -> Iterator[ParseOutcome]:
+        """One outcome a task, in order of completion; takes tasks from the iterator only as fast as they are parsed."""
+        waiting = iter(tasks)
+        first = list(islice(waiting, self._workers))
+        waiting = chain(first, waiting)
+        running: dict[Future[_Answer], ParseTask] = {}
+        try:
+            while True:
+                for task in islice(waiting, self._workers * _IN_FLIGHT_PER_WORKER - len(running)):
+                    data = _load(task)
+                    if isinstance(data, ParseOutcome):
+                        yield data
+                        continue
+                    pool = self._started(len(first))
+                    running[pool.schedule(_parse_in_worker, args=(data, task.path), timeout=self._timeout_s)] = task
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield self._outcome(running.pop(future), future)
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _started(self, tasks: int) -> ProcessPool:
+        if self._pool is None:
+            # fork would copy the locks of the parent's threads and native runtimes in whatever state they are
+            context = multiprocessing.get_context("forkserver")
+            arguments = (self._memory_bytes,)
+            workers = max(1, min(self._workers, tasks))
+            self._pool = ProcessPool(max_workers=workers, initializer=_begin_worker, initargs=arguments, context=context)
+        return self._pool
+
+    def _outcome(self, task: ParseTask, future: Future[_Answer]) -> ParseOutcome:
+        try:
+            document, reason, remedy = future.result()
+        except TimeoutError:
+            reason = f"{task.path} took longer than {self._timeout_s:g} s to parse."
+            return ParseOutcome(task.key, None, reason, "Split the file, or allow the parser more time.")
+        except ProcessExpired as error:
+            reason = f"{task.path} crashed its parser (exit code {error.exitcode})."
+            return ParseOutcome(task.key, None, reason, "Open it in its own program and save it again, or leave it out.")
+        return ParseOutcome(task.key, document, reason, remedy)
+
+
+_Answer = tuple[ParsedDocument | None, str, str]
+
+
+def _load(task: ParseTask) -> bytes | ParseOutcome:
+    try:
+        return task.load if isinstance(task.load, bytes) else task.load()
+    except OSError as error:
+        reason = f"{task.path} could not be read ({error.strerror or type(error).__name__})."
+        return ParseOutcome(task.key, None, reason, "Check that the file is there and may be read, then run again.")
+    except PlumblineError as error:
+        return ParseOutcome(task.key, None, error.what, error.remedy)
+
+
+def _parse_in_worker(data: bytes, path: str) -> _Answer:
+    try:
+        return parse(data, path), "", ""
+    except DocumentUnreadable as error:
+        return None, error.what, error.remedy
+
+
+def _begin_worker(memory_bytes: int) -> None:
+    _die_with_parent()
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    # spaCy would import torch if it could: two seconds and 200 MB a worker, for nothing that parsing uses
+    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+
+
+def _die_with_parent() -> None:
+    """A worker whose run was killed must not go on: it holds memory, and nobody will read what it finds.
+
+    On Linux the kernel sees to it even while native code holds the interpreter; elsewhere a thread does.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait_for_connections([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="die-with-parent", daemon=True).start()

@@ -1,0 +1,199 @@
+"""The assets that make a release of all lanes: candidate, evaluation, release; and what they are measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from pipelines.evaluating import evaluate_candidate, expected_chunks
+from pipelines.lane.assets import EMBEDDING_MODEL
+from pipelines.publishing import conclude
+from pipelines.show import changed_table, check_result
+from pipelines.staging import Nothing, stage_candidate
+from pipelines.workspace import CHANGED_ROWS_SHOWN, Workspace
+from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, EVALUATION_CHECKS, PlainCheck
+from quality_checks.golden import golden_digest
+from quality_checks.index_checks import check_index
+from search_index.model.release import Held, Verdict, digest_of
+
+CANDIDATE_ASSET = dg.AssetKey("candidate")
+EVALUATION_ASSET = dg.AssetKey("evaluation")
+RELEASE_ASSET = dg.AssetKey("release")
+GOLDEN_SET = dg.AssetKey("golden_set")
+SOURCES_HELD = "no_source_held"
+_OWNERS = ["team:plumbline"]
+_GROUP = "release"
+
+
+@dg.asset(
+    key=EMBEDDING_MODEL,
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"openvino", "huggingface"},
+    code_version="1",
+    description="The embedding model as one exported graph: its name, digest, runtime and fidelity. Every release pins it.",
+)
+def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    """Export the model when it is not there yet."""
+    pin = workspace.model_pin
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(pin.encoder),
+        metadata={**pin.model_dump(), **{k: v for k, v in workspace.encoder_facts.items() if isinstance(v, int | float | str)}},
+    )
+
+
+@dg.asset(
+    key=GOLDEN_SET,
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"yaml"},
+    code_version="1",
+    description="Queries with graded relevant passages, judged by document and quoted text.",
+)
+def golden_set(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    """Read the golden sets that lie beside the contracts."""
+    sets = workspace.golden_sets
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(golden_digest(sets)),
+        metadata={"sets": len(sets), "queries": sum(len(s.queries) for s in sets)},
+    )
+
+
+def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The candidate of all lanes."""
+
+    @dg.asset(
+        key=CANDIDATE_ASSET,
+        deps=lanes,
+        group_name=_GROUP,
+        owners=_OWNERS,
+        kinds={"qdrant"},
+        code_version="1",
+        description="The next revision, staged as the difference to the head where no search sees it.",
+        check_specs=[*_specs(CANDIDATE_CHECKS, CANDIDATE_ASSET), _held_spec()],
+    )
+    def candidate(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+        staged = stage_candidate(workspace, context.run_id)
+        if isinstance(staged, Nothing):
+            workspace.nothing = staged
+            return _unchanged(workspace, staged, CANDIDATE_ASSET, CANDIDATE_CHECKS)
+        workspace.candidate = staged
+        reader = staged.candidate.reader()
+        try:
+            verdicts = check_index(staged.manifest, reader, expected_chunks(workspace, staged.manifest), context.run_id)
+        finally:
+            reader.close()
+        workspace.home.catalog.add_verdicts(verdicts)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(staged.manifest.content),
+            metadata={
+                "revision": staged.manifest.revision,
+                "index": staged.manifest.index,
+                **staged.manifest.counts.model_dump(),
+                "unchanged": False,
+                "what_changed": changed_table(staged.changed[:CHANGED_ROWS_SHOWN], workspace.settings),
+            },
+            check_results=[*(check_result(v, CANDIDATE_ASSET) for v in verdicts), _held_result(staged.manifest.held)],
+        )
+
+    return candidate
+
+
+@dg.asset(
+    key=EVALUATION_ASSET,
+    deps=[CANDIDATE_ASSET, GOLDEN_SET],
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"python"},
+    code_version="1",
+    description="The golden queries asked of the candidate and of the live release, through the searcher that is served.",
+    check_specs=[
+        dg.AssetCheckSpec(c.name, asset=EVALUATION_ASSET, description=c.description) for c in EVALUATION_CHECKS
+    ],
+)
+def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    """Measure the candidate."""
+    staged = workspace.candidate
+    if staged is None:
+        return _unchanged(workspace, workspace.nothing or Nothing(None, []), EVALUATION_ASSET, EVALUATION_CHECKS)
+    scores, verdicts = evaluate_candidate(workspace, staged, context.run_id)
+    workspace.home.catalog.record_scores(staged.manifest.revision, scores)
+    workspace.home.catalog.add_verdicts(verdicts)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest_of([staged.manifest.digest, scores])),
+        metadata={"revision": staged.manifest.revision, "scores": dg.MetadataValue.json(scores), "unchanged": False},
+        check_results=[check_result(v, EVALUATION_ASSET) for v in verdicts],
+    )
+
+
+@dg.asset(
+    key=RELEASE_ASSET,
+    deps=[CANDIDATE_ASSET, EVALUATION_ASSET],
+    group_name=_GROUP,
+    owners=_OWNERS,
+    kinds={"qdrant"},
+    code_version="1",
+    description="The live release. Reads the verdicts, and publishes the candidate or discards it.",
+)
+def release(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    """Publish or refuse."""
+    decision = conclude(workspace)
+    workspace.decision = decision
+    if decision.status == "refused":
+        reasons = "\n".join(f"- {r}" for r in decision.reasons)
+        raise dg.Failure(
+            description=f"Release {decision.revision} was refused; release {decision.live} is still live.\n{reasons}",
+            metadata={"reasons": dg.MetadataValue.md(reasons), "revision": decision.revision or 0},
+            allow_retries=False,
+        )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(str(decision.live)),
+        metadata={
+            "status": decision.status,
+            "live": decision.live or 0,
+            "unchanged": decision.status != "published",
+            "held": dg.MetadataValue.json(dict(decision.held)),
+            "counts": dg.MetadataValue.json(decision.counts),
+        },
+    )
+
+
+def _specs(checks: Iterable[PlainCheck], asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(c.name, asset=asset, description=c.description) for c in checks]
+
+
+def _held_spec() -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(SOURCES_HELD, asset=CANDIDATE_ASSET, description="Every source's newest state is in the candidate.")
+
+
+def _held_result(held: list[Held]) -> dg.AssetCheckResult:
+    said = "\n".join(f"- **{h.source}**: {'; '.join(h.reasons)}" for h in held)
+    return dg.AssetCheckResult(
+        passed=not held,
+        check_name=SOURCES_HELD,
+        asset_key=CANDIDATE_ASSET,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"Held at its published state:\n{said}" if held else "No source is held.",
+        metadata={"held": dg.MetadataValue.json([h.model_dump() for h in held])},
+    )
+
+
+def _unchanged(workspace: Workspace, nothing: Nothing, asset: dg.AssetKey, checks: Sequence[PlainCheck]) -> dg.MaterializeResult[None]:
+    """Nothing new to judge: the verdicts that stand are shown again."""
+    standing: dict[str, Verdict] = {}
+    if nothing.head is not None:
+        standing = {v.check: v for v in workspace.home.catalog.verdicts(nothing.head) if v.subject == CANDIDATE}
+    results = [
+        check_result(standing[c.name], asset)
+        if c.name in standing
+        else dg.AssetCheckResult(
+            passed=False, check_name=c.name, asset_key=asset, severity=dg.AssetCheckSeverity.WARN, description="No candidate to check."
+        )
+        for c in checks
+    ]
+    if asset == CANDIDATE_ASSET:
+        results.append(_held_result(nothing.held))
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(str(nothing.head)), metadata={"unchanged": True, "live": nothing.head or 0}, check_results=results
+    )

@@ -1,0 +1,38 @@
+"""The workspace as a Dagster resource: it lasts for one run, and with it the lease."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from pipelines.workspace import LogProgress, Progress, Workspace
+from search_index.settings import Settings
+
+
+class WorkspaceResource(dg.ConfigurableResource[Workspace]):
+    """Opens the home for one run. A second run on the same home waits for the first."""
+
+    wait_s: float = -1.0
+    _opened: Workspace | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
+        """Take the lease, hand out the workspace, and clean up however the run ends."""
+        log = context.log.info if context.log else print
+        with opened(Settings(), LogProgress(log), wait_s=self.wait_s, say=log) as workspace:
+            yield workspace
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, progress: Progress, *, wait_s: float, say: object) -> Iterator[Workspace]:
+    """A workspace with the lease in hand."""
+    workspace = Workspace(settings, progress)
+    for line in workspace.begin(wait_s=wait_s, waiting=say):  # type: ignore[arg-type]
+        say(line)  # type: ignore[operator]
+    try:
+        yield workspace
+    finally:
+        workspace.end()

@@ -1,0 +1,85 @@
+"""One ingest from a terminal: the same assets, through Dagster, in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dagster as dg
+
+from pipelines.definitions import build_definitions
+from pipelines.resources import opened
+from pipelines.workspace import Decision, Progress, StepReport
+from search_index.errors import WrongUsage
+from search_index.model.release import Stage
+from search_index.settings import Settings
+
+ABANDONED_MESSAGE = "The process of this run ended before the run did."
+_DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an ingest ended."""
+
+    run_id: str
+    success: bool
+    failures: list[str]
+    decision: Decision | None
+    reports: dict[str, dict[Stage, StepReport]]
+
+
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """Dagster's instance in the home, made when it is not there."""
+    folder = settings.dagster_home
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return dg.DagsterInstance.get()
+
+
+def ingest(
+    settings: Settings, sources: list[str] | None, progress: Progress, *, wait_s: float, say: Callable[[str], None]
+) -> Outcome:
+    """Bring sources up to date and publish what passes its gates.
+
+    Args:
+        sources: which lanes to run; None runs all.
+        wait_s: how long to wait for another run on the same home; negative waits for as long as it takes.
+        say: told what a person may want to know meanwhile.
+
+    Errors:
+        Busy: another run holds the lease.
+        WrongUsage: a source has no contract.
+    """
+    with opened(settings, progress, wait_s=wait_s, say=say) as workspace:
+        known = workspace.contracts.keys() | workspace.broken_contracts.keys()
+        wanted = sorted(known) if sources is None else sources
+        for source in wanted:
+            if source not in known:
+                raise WrongUsage(f"There is no contract for a source {source!r}.", f"There are contracts for: {', '.join(sorted(known)) or 'none'}.")
+        instance = dagster_instance(settings)
+        _end_abandoned_runs(instance)
+        resource = dg.ResourceDefinition.hardcoded_resource(workspace)
+        job = build_definitions(settings, resource).get_repository_def().get_job("ingest")
+        lanes = dg.AssetSelection.groups(*wanted) if wanted else dg.AssetSelection.keys()
+        selection = (lanes | dg.AssetSelection.groups("release")).resolve(job.asset_layer.asset_graph)
+        result = job.execute_in_process(
+            instance=instance, asset_selection=sorted(selection), raise_on_error=False, tags={"plumbline/started_by": "command line"}
+        )
+        failures = [
+            f"{event.step_key}: {event.step_failure_data.error.message.strip() if event.step_failure_data.error else 'failed'}"
+            for event in result.all_events
+            if event.is_step_failure
+        ]
+        return Outcome(result.run_id, result.success, failures, workspace.decision, workspace.reports)
+
+
+def _end_abandoned_runs(instance: dg.DagsterInstance) -> None:
+    """Runs that a killed process left as started: with the lease in hand, none can be alive that uses it."""
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags={"plumbline/started_by": "command line"})):
+        instance.report_run_failed(run, ABANDONED_MESSAGE)

@@ -1,0 +1,174 @@
+"""What one run works with: the home, its lake and contracts, the lease, and what the steps have to say to each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from pipelines.embedding_model import export_model, resolve_model
+from pipelines.tables import Lake
+from quality_checks.contracts import Contract, load_contracts
+from quality_checks.golden import GoldenSet, load_golden_folder
+from search_index.embedding import Encoder
+from search_index.errors import ContractInvalid
+from search_index.home import Home
+from search_index.lease import Lease
+from search_index.model.release import Json, ModelPin, Stage
+from search_index.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.staging import Nothing, StagedCandidate
+
+CHANGED_ROWS_SHOWN = 50
+RESERVE_DIRECTORIES = 2
+
+
+class Progress(Protocol):
+    """How a step says how far it is: a bar in a terminal, a log line elsewhere."""
+
+    def start(self, what: str, total: int) -> None:
+        """A stretch of work begins."""
+        ...
+
+    def advance(self, done: int) -> None:
+        """``done`` more of it is finished."""
+        ...
+
+    def finish(self) -> None:
+        """The stretch is over."""
+        ...
+
+
+class LogProgress:
+    """Progress as a line now and then, for a run without a terminal."""
+
+    def __init__(self, log: Callable[[str], None], every_s: float = 10.0) -> None:
+        self._log, self._every = log, every_s
+        self._what, self._total, self._done, self._began, self._said = "", 0, 0, 0.0, 0.0
+
+    def start(self, what: str, total: int) -> None:
+        """See ``Progress.start``."""
+        self._what, self._total, self._done = what, total, 0
+        self._began = self._said = time.monotonic()
+
+    def advance(self, done: int) -> None:
+        """See ``Progress.advance``."""
+        self._done += done
+        elapsed = time.monotonic() - self._began
+        if time.monotonic() - self._said >= self._every:
+            self._said = time.monotonic()
+            self._log(f"{self._what}: {self._done} of {self._total}, {self._done / elapsed:.1f} a second")
+
+    def finish(self) -> None:
+        """See ``Progress.finish``."""
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """One thing a step added, changed, removed or set aside, by id."""
+
+    id: str
+    change: str
+    uri: str
+
+
+@dataclass
+class StepReport:
+    """What one step of a lane did."""
+
+    source: str
+    stage: Stage
+    data_version: str
+    unchanged: bool
+    counts: dict[str, int]
+    changed: list[ChangedRow] = field(default_factory=list)
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a run's release ended: ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``."""
+
+    status: str
+    revision: int | None
+    live: int | None
+    held: dict[str, list[str]]
+    reasons: list[str]
+    gates: dict[str, str]
+    counts: dict[str, Json]
+
+
+class Workspace:
+    """Everything the steps of one run share. It lives as long as the run; ``close`` gives back the lease."""
+
+    def __init__(self, settings: Settings, progress: Progress, home: Home | None = None) -> None:
+        self.settings = settings
+        self.progress = progress
+        self.home = home or Home(settings)
+        self.lake = Lake(settings.lake)
+        self.lease = Lease(settings.root)
+        self.reports: dict[str, dict[Stage, StepReport]] = {}
+        self.candidate: StagedCandidate | None = None
+        self.nothing: Nothing | None = None
+        self.decision: Decision | None = None
+
+    @cached_property
+    def _loaded(self) -> tuple[dict[str, Contract], dict[str, ContractInvalid]]:
+        return load_contracts(self.settings.contract_folders, self.settings.contract_variables)
+
+    @property
+    def contracts(self) -> dict[str, Contract]:
+        """Valid contracts by source name."""
+        return self._loaded[0]
+
+    @property
+    def broken_contracts(self) -> dict[str, ContractInvalid]:
+        """Why each contract that does not validate does not."""
+        return self._loaded[1]
+
+    @cached_property
+    def golden_sets(self) -> list[GoldenSet]:
+        """Every golden set that lies in a folder ``golden`` beside the contracts."""
+        return load_golden_folder([folder / "golden" for folder in self.settings.contract_folders])
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that settings ask for, exported when it is not there yet."""
+        return Encoder.load(export_model(resolve_model(self.settings.model), self.settings.models_dir))
+
+    @property
+    def model_pin(self) -> ModelPin:
+        """What a release says of the model."""
+        e = self.encoder
+        return ModelPin(name=e.model_name, digest=e.model_digest, encoder=e.fingerprint, runtime=e.runtime, dimension=e.dimension)
+
+    def begin(self, *, wait_s: float, waiting: Callable[[str], None]) -> list[str]:
+        """Take the lease and clear away what a killed run left. Returns what was cleared, a sentence each.
+
+        Errors:
+            Busy: another run holds the lease for longer than ``wait_s`` seconds (negative: wait for as long as it takes).
+        """
+        self.lease.acquire(wait_s=wait_s, waiting=waiting)
+        catalog, done = self.home.catalog, []
+        for revision in catalog.abandoned():
+            catalog.reject(revision, ["the run that staged it ended before a decision"])
+            done.append(f"release {revision} was left undecided by a run that ended early; it is rejected")
+        published = {(r.manifest.index, r.revision) for r in catalog.releases(limit=10_000, published_only=True) if r.manifest}
+        return done + self.home.engine.recover(published, keep=RESERVE_DIRECTORIES)
+
+    def end(self) -> None:
+        """Drop a candidate nobody decided on, and give the lease back."""
+        if self.candidate is not None:
+            self.candidate.candidate.discard()
+            self.home.catalog.reject(self.candidate.manifest.revision, ["the run ended before a decision"])
+            self.candidate = None
+        self.lease.release()
+
+    def report(self, report: StepReport) -> StepReport:
+        """Keep a step's report for the summary at the end."""
+        self.reports.setdefault(report.source, {})[report.stage] = report
+        return report
