@@ -104,7 +104,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _packed(text: str, start: int, end: int, most: int, most_characters: int, tokens: CountTokens) -> Iterator[tuple[int, int]]:
     """Runs of words of at most ``most`` tokens each."""
     open_start, open_end = start, start
-    for word_start, word_end in _words(text, start, end, most_characters):
+    for word_start, word_end in _words(text, start, end, most, most_characters, tokens):
         if open_end > open_start and (tokens(open_start, word_end) > most or word_end - open_start > most_characters):
             yield open_start, open_end
             open_start = word_start
@@ -115,10 +115,17 @@ def _packed(text: str, start: int, end: int, most: int, most_characters: int, to
         yield open_start, open_end
 
 
-def _words(text: str, start: int, end: int, most_characters: int) -> Iterator[tuple[int, int]]:
+def _words(text: str, start: int, end: int, most: int, most_characters: int, tokens: CountTokens) -> Iterator[tuple[int, int]]:
+    """Words, those that are too long in halves of halves."""
     for word_start, word_end in _cut(text, start, end, _WORD_END):
-        for position in range(word_start, word_end, most_characters):
-            yield position, min(position + most_characters, word_end)
+        halves = [(word_start, word_end)]
+        while halves:
+            left, right = halves.pop()
+            if right - left > 1 and (tokens(left, right) > most or right - left > most_characters):
+                middle = (left + right) // 2
+                halves += [(middle, right), (left, middle)]
+            else:
+                yield left, right
 
 
 def _lead(text: str, spans: list[tuple[int, int]], index: int, overlap: int, tokens: CountTokens) -> int:

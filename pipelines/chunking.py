@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -101,9 +101,11 @@ class _Cutter:
     def chunks(self) -> list[Chunk]:
         """The passages, each counted exactly."""
         runs = [(0, len(self.pieces))] if self._fits_whole() else list(self._cheapest_runs())
-        drafts = [chunk for first, last in runs for chunk in self._drafts(first, last)]
-        counts = self.counter.counts([chunk.encoder_text for chunk in drafts])
-        return [part for draft, count in zip(drafts, counts, strict=True) for part in self._within_room(draft, count)]
+        drafts = [self._draft(first, last) for first, last in runs]
+        counts = self.counter.counts([draft.encoder_text for draft in drafts])
+        counted = [replace(draft, tokens=count) for draft, count in zip(drafts, counts, strict=True)]
+        new_from = [self.pieces[first].start for first, _ in runs]
+        return [part for draft, start in zip(counted, new_from, strict=True) for part in self._within_room(draft, start)]
 
     def _fits_whole(self) -> bool:
         first, last = self.pieces[0], self.pieces[-1]
@@ -185,31 +187,33 @@ class _Cutter:
             self._header_tokens[header] = len(self.counter.spans(header))
         return self._header_tokens[header]
 
-    def _drafts(self, first: int, last: int) -> Iterator[Chunk]:
+    def _draft(self, first: int, last: int) -> Chunk:
+        """A run of pieces as a passage that is still to be counted."""
         pieces = self.pieces[first:last]
         start, end = pieces[0].lead, pieces[-1].end
         section = _common_section([piece.section for piece in pieces])
         pages = [piece.page for piece in pieces if piece.page is not None]
         text = self.document.text[start:end]
-        yield Chunk(start, end, text, self._header(first, last), section, min(pages, default=None), max(pages, default=None), 0)
+        return Chunk(start, end, text, self._header(first, last), section, min(pages, default=None), max(pages, default=None), 0)
 
-    def _within_room(self, draft: Chunk, count: int) -> Iterator[Chunk]:
-        """The draft with its exact count; where that is too many, without its header, and in the last resort in halves."""
-        limit = self.room + self.counter.special
-        if count <= limit:
-            yield _counted(draft, draft.start, draft.end, draft.header, self.document.text, count)
-            return
-        bare = self.counter.counts([draft.text])[0]
-        if bare <= limit:
-            yield _counted(draft, draft.start, draft.end, "", self.document.text, bare)
-            return
-        for start, end in _halves(draft.start, draft.text):
-            half = _counted(draft, start, end, draft.header, self.document.text, 0)
-            yield from self._within_room(half, self.counter.counts([half.encoder_text])[0])
+    def _within_room(self, chunk: Chunk, new_from: int) -> Iterator[Chunk]:
+        """The passage, if it holds no more than it may; else without its overlap, then its header, in the last resort in halves.
 
+        Counts of spans are estimates where a word is cut in two, so this is rare, but an encoder would cut silently.
+        """
+        if chunk.tokens <= self.room + self.counter.special:
+            yield chunk
+        elif chunk.start < new_from:
+            yield from self._within_room(self._recounted(chunk, new_from, chunk.end, chunk.header), new_from)
+        elif chunk.header:
+            yield from self._within_room(self._recounted(chunk, chunk.start, chunk.end, ""), new_from)
+        else:
+            for start, end in _halves(chunk.start, chunk.text):
+                yield from self._within_room(self._recounted(chunk, start, end, ""), start)
 
-def _counted(draft: Chunk, start: int, end: int, header: str, text: str, tokens: int) -> Chunk:
-    return Chunk(start, end, text[start:end], header, draft.section, draft.page_first, draft.page_last, tokens)
+    def _recounted(self, chunk: Chunk, start: int, end: int, header: str) -> Chunk:
+        changed = replace(chunk, start=start, end=end, text=self.document.text[start:end], header=header)
+        return replace(changed, tokens=self.counter.counts([changed.encoder_text])[0])
 
 
 def _halves(offset: int, text: str) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
-"""The assets that make a release of all lanes: candidate, evaluation, release; and what they are measured with."""
+"""The assets that make a release of all lanes: candidate, evaluation, release; and what they are measured with.
 
-from __future__ import annotations
+Dagster reads the annotations of an asset's function, so this module does not postpone them.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -34,7 +35,7 @@ _GROUP = "release"
     code_version="1",
     description="The embedding model as one exported graph: its name, digest, runtime and fidelity. Every release pins it.",
 )
-def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Export the model when it is not there yet."""
     pin = workspace.model_pin
     return dg.MaterializeResult(
@@ -51,7 +52,7 @@ def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeRes
     code_version="1",
     description="Queries with graded relevant passages, judged by document and quoted text.",
 )
-def golden_set(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+def golden_set(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Read the golden sets that lie beside the contracts."""
     sets = workspace.golden_sets
     return dg.MaterializeResult(
@@ -73,7 +74,7 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         description="The next revision, staged as the difference to the head where no search sees it.",
         check_specs=[*_specs(CANDIDATE_CHECKS, CANDIDATE_ASSET), _held_spec()],
     )
-    def candidate(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    def candidate(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         staged = stage_candidate(workspace, context.run_id)
         if isinstance(staged, Nothing):
             workspace.nothing = staged
@@ -112,7 +113,7 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(c.name, asset=EVALUATION_ASSET, description=c.description) for c in EVALUATION_CHECKS
     ],
 )
-def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Measure the candidate."""
     staged = workspace.candidate
     if staged is None:
@@ -136,7 +137,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Wo
     code_version="1",
     description="The live release. Reads the verdicts, and publishes the candidate or discards it.",
 )
-def release(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+def release(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Publish or refuse."""
     decision = conclude(workspace)
     workspace.decision = decision
@@ -179,7 +180,7 @@ def _held_result(held: list[Held]) -> dg.AssetCheckResult:
     )
 
 
-def _unchanged(workspace: Workspace, nothing: Nothing, asset: dg.AssetKey, checks: Sequence[PlainCheck]) -> dg.MaterializeResult[None]:
+def _unchanged(workspace: Workspace, nothing: Nothing, asset: dg.AssetKey, checks: Sequence[PlainCheck]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Nothing new to judge: the verdicts that stand are shown again."""
     standing: dict[str, Verdict] = {}
     if nothing.head is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from pipelines.definitions import build_definitions
 from pipelines.resources import opened
@@ -70,11 +71,7 @@ def ingest(
         result = job.execute_in_process(
             instance=instance, asset_selection=sorted(selection), raise_on_error=False, tags={"plumbline/started_by": "command line"}
         )
-        failures = [
-            f"{event.step_key}: {event.step_failure_data.error.message.strip() if event.step_failure_data.error else 'failed'}"
-            for event in result.all_events
-            if event.is_step_failure
-        ]
+        failures = [f"{event.step_key}: {_said(event.step_failure_data)}" for event in result.all_events if event.is_step_failure]
         return Outcome(result.run_id, result.success, failures, workspace.decision, workspace.reports)
 
 
@@ -83,3 +80,13 @@ def _end_abandoned_runs(instance: dg.DagsterInstance) -> None:
     unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags={"plumbline/started_by": "command line"})):
         instance.report_run_failed(run, ABANDONED_MESSAGE)
+
+
+def _said(failure: StepFailureData) -> str:
+    """The sentence a failed step ends with: a ``Failure``'s description, or the message of what was raised first."""
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "it gave no reason"

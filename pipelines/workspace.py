@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from search_index.embedding import Encoder
 
 from pipelines.embedding_model import export_model, resolve_model
 from pipelines.tables import Lake
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
-from search_index.embedding import Encoder
 from search_index.errors import ContractInvalid
 from search_index.home import Home
 from search_index.lease import Lease
@@ -136,9 +139,20 @@ class Workspace:
         return load_golden_folder([folder / "golden" for folder in self.settings.contract_folders])
 
     @cached_property
+    def encoder_folder(self) -> Path:
+        """The exported graph of the model that settings ask for, made when it is not there yet."""
+        return export_model(resolve_model(self.settings.model), self.settings.models_dir)
+
+    @cached_property
     def encoder(self) -> Encoder:
-        """The encoder that settings ask for, exported when it is not there yet."""
-        return Encoder.load(export_model(resolve_model(self.settings.model), self.settings.models_dir))
+        """The encoder of that model, loaded."""
+        return Encoder.load(self.encoder_folder)
+
+    @property
+    def encoder_facts(self) -> dict[str, Json]:
+        """What was measured when the graph was exported: fidelity, speed."""
+        facts: dict[str, Json] = json.loads((self.encoder_folder / "encoder.json").read_text())
+        return facts
 
     @property
     def model_pin(self) -> ModelPin:

@@ -199,10 +199,12 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
         problems.append(Problem(located.line(path), reason))
 
     custom: dict[str, Json] = {}
+    places: dict[str, list[str | int]] = {}
     for at, item in enumerate(_dicts(data.get("customProperties"))):
         if item["property"] in custom:
             note(["customProperties", at], f"the custom property {item['property']!r} is given twice")
         custom[str(item["property"])] = item["value"]
+        places[str(item["property"])] = ["customProperties", at, "value"]
     rules, wrong = read_rules(_dicts(data.get("schema")), located)
     problems += wrong
     server = _dicts(data["servers"])[0]
@@ -211,14 +213,17 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
     if format_ == "records" and "records" not in custom:
         note(["servers", 0, "format"], "records want the custom property 'records' that names their id and text fields")
     if format_ == "files" and "records" in custom:
-        note(["customProperties"], "'records' is for a server whose format is 'records'")
+        note(places["records"], "'records' is for a server whose format is 'records'")
     chunking = Chunking.model_validate(custom.get("chunking", {}))
     if chunking.overlap_tokens * 2 > chunking.max_tokens:
-        note(["customProperties"], f"overlap_tokens ({chunking.overlap_tokens}) is more than half of max_tokens ({chunking.max_tokens})")
+        note(
+            [*places["chunking"], "overlap_tokens"],
+            f"overlap_tokens ({chunking.overlap_tokens}) is more than half of max_tokens ({chunking.max_tokens})",
+        )
     metadata = custom.get("metadata", {})
     assert isinstance(metadata, dict)
     for name in sorted(_RESERVED_METADATA & metadata.keys()):
-        note(["customProperties"], f"metadata may not set {name!r}: every document already has one")
+        note([*places["metadata"], name], f"metadata may not set {name!r}: every document already has one")
     description = data.get("description", {})
     about = {name: str(text).strip() for name, text in description.items()} if isinstance(description, dict) else {}
     contract = Contract(

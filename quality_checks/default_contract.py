@@ -6,6 +6,7 @@ import getpass
 import io
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -29,7 +30,7 @@ def source_name_for(path: str) -> str:
     return (slug if slug[:1].isalpha() else f"source_{slug}".rstrip("_"))[:_LONGEST_NAME].rstrip("_")
 
 
-def default_contract(name: str, location: str) -> str:
+def default_contract(name: str, location: str, records: Mapping[str, str] | None = None) -> str:
     """A contract as YAML text: every file under ``location``, readable by everyone, owned by whoever runs this.
 
     It promises no freshness, because nobody has said how often the files change.
@@ -37,10 +38,11 @@ def default_contract(name: str, location: str) -> str:
     Args:
         name: the source's name, ``[a-z][a-z0-9_]*``.
         location: an absolute path or an fsspec URL.
+        records: for a JSON Lines file whose lines are documents, the fields that are their ``id``, ``title`` and ``text``.
     """
     place = "location" if "://" in location else "path"
-    server = {"server": name, "type": _server_type(location), place: location, "format": "files"}
-    contract = {
+    server = {"server": name, "type": _server_type(location), place: location, "format": "records" if records else "files"}
+    contract: dict[str, object] = {
         "apiVersion": "v3.0.2",
         "kind": "DataContract",
         "id": f"urn:plumbline:source:{name}",
@@ -52,6 +54,8 @@ def default_contract(name: str, location: str) -> str:
         "team": [{"username": _user(), "role": "owner"}],
         "roles": [{"role": EVERYONE, "access": "read"}],
     }
+    if records:
+        contract["customProperties"] = [{"property": "records", "value": dict(records)}]
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+from search_index.embedding import Encoder, vector_key
+
 from pipelines.chunking import ChunkerSettings, chunk_document
 from pipelines.tables import bucket_of, pin_of, rows_of
+from pipelines.token_counter import TokenCounter
 from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
 from quality_checks.contracts import Contract
-from search_index.embedding import Encoder, vector_key
 from search_index.model.document import Element, ParsedDocument, chunk_id, sha256
 from search_index.model.release import digest_of, now
 from search_index.model.state import LaneState
@@ -53,11 +55,12 @@ def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> St
     if removed:
         lake.replace_documents("chunks", name, removed, rows_of("chunks", []))
     changed = [ChangedRow(d, "removed", d) for d in removed]
+    counter = TokenCounter(encoder.tokenizer)
     workspace.progress.start(f"{name}: chunking", len(to_cut))
     for at in range(0, len(to_cut), _FLUSH_DOCUMENTS):
         batch, rows_out = to_cut[at : at + _FLUSH_DOCUMENTS], []
         for document in batch:
-            cut = _rows(document, contract, settings, encoder, run_id, wanted[str(document["document_id"])])
+            cut = _rows(document, contract, settings, counter, encoder.fingerprint, run_id, wanted[str(document["document_id"])])
             rows_out.extend(cut)
             changed.append(ChangedRow(str(document["document_id"]), f"cut into {len(cut)}", str(document["uri"])))
             workspace.progress.advance(1)
@@ -99,10 +102,12 @@ def parsed_document(row: Row) -> ParsedDocument:
     )
 
 
-def _rows(document: Row, contract: Contract, settings: ChunkerSettings, encoder: Encoder, run_id: str, cut_from: str) -> list[Row]:
+def _rows(
+    document: Row, contract: Contract, settings: ChunkerSettings, counter: TokenCounter, encoder: str, run_id: str, cut_from: str
+) -> list[Row]:
     out: list[Row] = []
     identity = str(document["document_id"])
-    for ordinal, chunk in enumerate(chunk_document(parsed_document(document), settings, encoder.tokenizer)):
+    for ordinal, chunk in enumerate(chunk_document(parsed_document(document), settings, counter)):
         text_sha256 = sha256(chunk.text)
         out.append(
             {
@@ -121,7 +126,7 @@ def _rows(document: Row, contract: Contract, settings: ChunkerSettings, encoder:
                 "page_last": chunk.page_last,
                 "tokens": chunk.tokens,
                 "access": document["access"],
-                "vector_key": vector_key(encoder.fingerprint, chunk.encoder_text),
+                "vector_key": vector_key(encoder, chunk.encoder_text),
                 "chunker": settings.fingerprint,
                 "cut_from": cut_from,
                 "run_id": run_id,

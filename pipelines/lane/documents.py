@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 
-from pipelines.parsing.partition import parser_fingerprint
-from pipelines.parsing.pool import ParseOutcome, ParserPool
+from pipelines.parsing.formats import parser_fingerprint
+from pipelines.parsing.pool import ParseOutcome, ParserPool, ParseTask
+from pipelines.parsing.records import RECORD_PARSER, parse_record
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import bucket_of, pin_of, rows_of
 from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
-from quality_checks.contracts import Contract
+from quality_checks.contracts import Contract, RecordMapping
+from search_index.errors import DocumentUnreadable
 from search_index.model.document import document_id, sha256
 from search_index.model.release import canonical_json, digest_of, now
 from search_index.model.state import LaneState
@@ -109,7 +112,7 @@ def _needs_parsing(listed: Row, standing: Row | None, contract: Contract) -> boo
 def _parser_of(contract: Contract, path: str) -> str:
     if contract.records is None:
         return parser_fingerprint(path)
-    return f"{parser_fingerprint('record.jsonl#')} {digest_of(contract.records.model_dump())[:12]}"
+    return f"{RECORD_PARSER} {digest_of(contract.records.model_dump())[:12]}"
 
 
 def _restate(workspace: Workspace, contract: Contract, documents: list[str]) -> None:
@@ -131,11 +134,35 @@ def _parsed(contract: Contract, listed: list[Row]) -> Iterator[Row]:
     for key in by_id.keys() - items.keys():
         # It went away between listing and reading: the next run's manifest no longer has it.
         yield _row(contract, by_id[key], None, str(by_id[key]["raw_sha256"]), "it was removed while the run was reading", "")
-    work = ((key, _loader(source, item, hashes, key), item.path) for key, item in items.items())
-    with ParserPool(records=contract.records) as pool:
-        for outcome in pool.parse(work):
+    tasks = (ParseTask(key, item.path, _loader(source, item, hashes, key)) for key, item in items.items())
+    with contextlib.closing(_outcomes(contract, tasks)) as outcomes:
+        for outcome in outcomes:
             row = by_id[outcome.key]
             yield _row(contract, row, outcome, hashes.get(outcome.key, str(row["raw_sha256"])), outcome.reason, outcome.remedy)
+
+
+def _outcomes(contract: Contract, tasks: Iterator[ParseTask]) -> Generator[ParseOutcome]:
+    """Files go to worker processes; a record is a few fields, parsed here."""
+    if contract.records is None:
+        with ParserPool() as pool:
+            yield from pool.parse_all(tasks)
+    else:
+        for task in tasks:
+            yield _record(contract.records, task)
+
+
+def _record(mapping: RecordMapping, task: ParseTask) -> ParseOutcome:
+    try:
+        found = json.loads(task.load if isinstance(task.load, bytes) else task.load())
+        if not isinstance(found, dict):
+            raise DocumentUnreadable(f"Record {task.path} is not a JSON object.", "Write one object a line.")
+        named = {"title": found.get(mapping.title) if mapping.title else "", "text": found.get(mapping.text)}
+        rest = {k: v for k, v in found.items() if k not in (mapping.id, mapping.title, mapping.text)}
+        return ParseOutcome(task.key, parse_record({**rest, **named}, task.path))
+    except ValueError as e:
+        return ParseOutcome(task.key, None, f"Record {task.path} is not JSON: {e}", "Mend the line.")
+    except DocumentUnreadable as e:
+        return ParseOutcome(task.key, None, e.what, e.remedy)
 
 
 def _loader(source: Source, item: SourceItem, hashes: dict[str, str], key: str) -> Callable[[], bytes]:

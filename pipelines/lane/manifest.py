@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import rows_digest, rows_of
 from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace

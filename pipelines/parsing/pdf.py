@@ -78,9 +78,8 @@ def _lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
     for raw_line in text.split("\r\n"):
         stripped = raw_line.strip()
         if stripped:
-            # pdfium counts UTF-16 units; the few characters beyond are counted twice so that positions stay true
             before = len(raw_line) - len(raw_line.lstrip())
-            width = len(stripped) + sum(character > "\uffff" for character in stripped)
+            width = _utf16_units(stripped)
             first = raw.FPDFText_GetCharIndexFromTextIndex(text_page, position + before)
             last = raw.FPDFText_GetCharIndexFromTextIndex(text_page, position + before + width - 1)
             raw.FPDFText_GetLooseCharBox(text_page, first, box)
@@ -88,7 +87,12 @@ def _lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
             raw.FPDFText_GetLooseCharBox(text_page, last, box)
             size = abs(top - bottom)
             lines.append(Line(" ".join(stripped.split()), left, box.right, bottom, top, round(size, 1), bold(first) and bold(last)))
-        position += len(raw_line) + sum(character > "\uffff" for character in raw_line) + 2
+        position += _utf16_units(raw_line) + 2
     text_page.close()
     page.close()
     return lines
+
+
+def _utf16_units(text: str) -> int:
+    """How long pdfium takes ``text`` to be."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -13,7 +13,7 @@ from pipelines.parsing.assembly import Part
 _NUMBER = r"[$€£¥]?\(?[-\u2013\u2014+]?[$€£¥]?\d[\d.,]*\)?[%)]?|[\u2014\u2013-]|[$€£¥%)]+|n/?[am]|\*"
 _NUMERIC = re.compile(rf"^(?:{_NUMBER})$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
-    r"^(?:page\s*)?[-\u2013\u2014|\s]*(?:\d{1,4}|[ivxl]{1,6})(?:\s*(?:of|/)\s*\d{1,4})?[-\u2013\u2014|\s]*$", re.IGNORECASE
+    r"^(?:page\s*)?[-\u2013\u2014|\s]*(\d{1,4})(?:\s*(?:of|/)\s*\d{1,4})?[-\u2013\u2014|\s]*$", re.IGNORECASE
 )
 _BULLET = re.compile(r"^(?:[•●▪◦‣■○∙·\u2013*]|[-]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s)", re.IGNORECASE)
 _HYPHENS = "-\u00ad\u2010\x02\ufffe"
@@ -78,30 +78,41 @@ def _style(block: Sequence[Line]) -> tuple[int, bool]:
 
 
 def _without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Drops page numbers, and what stands on the edge of half of the pages (digits aside) after its first time."""
+    """Drops page numbers, and after their first time the lines that run along the edges of pages.
 
-    def edges(page: Sequence[Line]) -> list[Line]:
-        by_height = sorted(page, key=lambda line: line.top)
-        return by_height[:3] + by_height[3:][-3:]
-
-    def shape(line: Line) -> str:
-        return re.sub(r"\d+", "#", line.text)
-
-    counts = Counter(shape_of for page in pages for shape_of in {shape(line) for line in edges(page)})
-    running = {text for text, count in counts.items() if count >= max(4, len(pages) / 2)}
+    A running line stands on half of the pages, its digits aside, or holds a number that counts with the pages.
+    """
+    edges = [_edges(page) for page in pages]
+    shapes = Counter(shape for page in edges for shape in {_shape(line) for line in page})
+    steps = Counter(step for number, page in enumerate(edges) for step in {_step(line, number) for line in page})
     seen: set[str] = set()
     kept = []
-    for page in pages:
-        edge = {id(line) for line in edges(page)}
+    for number, page in enumerate(pages):
         lines = []
         for line in page:
-            if id(line) in edge and (_PAGE_NUMBER.match(line.text) or shape(line) in running):
-                if _PAGE_NUMBER.match(line.text) or shape(line) in seen:
+            shape, step = _shape(line), _step(line, number)
+            if line in edges[number] and (shapes[shape] >= max(4, len(pages) / 2) or (step[1] is not None and steps[step] > 2)):
+                if shape in seen or _PAGE_NUMBER.match(line.text):
                     continue
-                seen.add(shape(line))
+                seen.add(shape)
             lines.append(line)
         kept.append(lines)
     return kept
+
+
+def _edges(page: Sequence[Line]) -> set[Line]:
+    by_height = sorted(page, key=lambda line: line.top)
+    return {*by_height[:3], *by_height[-3:]}
+
+
+def _shape(line: Line) -> str:
+    return re.sub(r"\d+", "#", line.text)
+
+
+def _step(line: Line, page: int) -> tuple[str, int | None]:
+    """The line's shape, and how far its first or last number is from the page's: the same on each page if it counts them."""
+    number = _PAGE_NUMBER.match(line.text) or re.match(r"(\d{1,4})\b", line.text) or re.search(r"\b(\d{1,4})$", line.text)
+    return _shape(line), int(number.group(1)) - page if number else None
 
 
 def _blocks(page: Sequence[Line], body: float, mostly_bold: bool) -> Iterator[tuple[str, list[Line]]]:
@@ -126,13 +137,17 @@ def _blocks(page: Sequence[Line], body: float, mostly_bold: bool) -> Iterator[tu
 
 def _is_title(line: Line, body: float, mostly_bold: bool, left: float, right: float) -> bool:
     words = line.text.split()
+    if len(words) > _TITLE_WORDS or line.text[-1] in ".,;" or not (line.bold or line.size > body * 1.15) or line.cells > 1:
+        return False
     letters = sum(character.isalpha() for character in line.text)
-    if len(words) > _TITLE_WORDS or letters * 2 < len(line.text.replace(" ", "")) or line.text[-1] in ".,;" or line.cells > 1:
+    if letters * 2 < len(line.text.replace(" ", "")):
         return False
     centred = abs((line.left + line.right) - (left + right)) < 0.05 * (right - left)
     flush = line.left - left < 0.1 * (right - left)
     if line.size > body * 1.15:
         return True
+    if line.text[0] == "(":
+        return False  # "(In millions)", "(Unaudited)": said of what stands above
     return line.bold and not mostly_bold and line.size >= body * 0.85 and (centred or flush) and letters > 2
 
 

@@ -13,15 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import qdrant_edge as edge
-from typing_extensions import override
 
 from search_index.bm25 import Bm25Settings, TermStatistics
 from search_index.engine import directory, shard
 from search_index.engine import ledger as ledgers
 from search_index.engine.embedded_reader import REBUILD, About, EmbeddedReader
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine
+from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
 
 _BUILDING, _REMOVING = ".building-", ".removing-"
@@ -36,26 +35,26 @@ class EmbeddedCandidate(Candidate):
         self._building, self._final = building, final
 
     @property
-    @override
     def index(self) -> str:
+        """The index it belongs to."""
         return self._index
 
     @property
-    @override
     def revision(self) -> int:
+        """The revision it would become."""
         return self._about.revision
 
     @property
-    @override
     def content(self) -> str:
+        """The ledger's hash."""
         return self._about.content
 
-    @override
     def reader(self) -> EmbeddedReader:
+        """Open the directory under whichever name it has now."""
         return EmbeddedReader(self._building if self._building.exists() else self._final)
 
-    @override
     def publish(self) -> None:
+        """Flush to disk and rename."""
         if not self._building.exists():
             if not self._final.exists():
                 raise HomeDamaged(f"Revision {self.revision} was discarded and cannot be published.", "Stage it again.")
@@ -65,8 +64,8 @@ class EmbeddedCandidate(Candidate):
         self._building.rename(self._final)
         directory.sync(self._final.parent)
 
-    @override
     def discard(self) -> None:
+        """Remove the directory under either name."""
         _remove(self._building)
         _remove(self._final)
 
@@ -77,10 +76,10 @@ class EmbeddedEngine(Engine):
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    @override
     def stage(
         self, index: str, head: int | None, revision: int, delta: Delta, bm25: Bm25Settings, dimension: int, vacuum_before: int | None
     ) -> EmbeddedCandidate:
+        """Copy the head's directory and apply ``delta`` to the copy."""
         if head is not None and head >= revision:
             raise WrongUsage(f"Revision {revision} cannot follow {head}.", "Give a revision that was never used.")
         if not delta.added.schema.equals(POINTS):
@@ -99,8 +98,8 @@ class EmbeddedEngine(Engine):
             about = _build(building, source, before, revision, delta, bm25, dimension, vacuum_before)
         return EmbeddedCandidate(index, about, building, final)
 
-    @override
     def open(self, index: str, revision: int, head: int | None = None) -> EmbeddedReader:
+        """Open the newest directory that holds ``revision``."""
         for held in reversed(directory.revisions_in(self._root / index)):
             if held < revision:
                 break
@@ -108,8 +107,8 @@ class EmbeddedEngine(Engine):
                 return EmbeddedReader(self._folder(index, held))
         raise RevisionUnknown(f"No directory of index {index} holds revision {revision}.", "Ask for a revision that is retained.")
 
-    @override
     def recover(self, published: set[tuple[str, int]], keep: int) -> list[str]:
+        """Remove what is half built, never pointed at or superseded."""
         done: list[str] = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
             for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -125,21 +124,16 @@ class EmbeddedEngine(Engine):
                     done.append(f"Removed {folder.name}/{directory.name_of(revision)}, which was {reason}.")
         return done
 
-    @override
     def verify(self, index: str, revision: int) -> list[str]:
-        folder = self._folder(index, revision)
-        reader = EmbeddedReader(folder)
+        """Compare every stored point with its row, and the statistics with a recount."""
+        reader = EmbeddedReader(self._folder(index, revision))
         try:
-            wrong = reader.differences()
-            current = reader.ledger().filter((pc.field("valid_from") <= revision) & (pc.field("valid_to") > revision))
-            if TermStatistics.empty().updated(current).digest != reader.statistics(revision).digest:
-                wrong.append(f"The term statistics of revision {revision} are not those of its points.")
+            return differences(reader, revision)
         finally:
             reader.close()
-        return wrong
 
-    @override
     def size_of(self, index: str, revision: int) -> int:
+        """Bytes the revision's directory takes on disk."""
         return directory.bytes_in(self._folder(index, revision))
 
     def _folder(self, index: str, revision: int) -> Path:

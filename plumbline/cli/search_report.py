@@ -1,0 +1,88 @@
+"""A search's answer as a person reads it: cited passages with the words that were asked for marked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from plumbline.cli.output import counted, out
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from search_index.model.search import Hit, SearchAnswer
+    from search_index.settings import Settings
+
+SNIPPET = 320
+"""Characters of a passage that are shown."""
+_WORD = re.compile(r"\w+")
+
+
+def show(settings: Settings, answer: SearchAnswer) -> None:
+    """Print an answer."""
+    from rich.text import Text
+
+    console = out()
+    stems = stems_of(answer.query)
+    for hit in answer.hits:
+        console.print(Text.assemble((f"{hit.rank}. ", "dim"), (hit.title or hit.uri, "bold")), soft_wrap=True)
+        console.print(Text.assemble("   ", (_citation(hit), "cyan")), soft_wrap=True)
+        console.print(Text("   ").append_text(snippet(hit.text, stems)), soft_wrap=not console.is_terminal)
+        console.print()
+    if not answer.hits:
+        console.print(Text(f"Nothing in release {answer.release.revision} answers that.", style="yellow"))
+    for arm in answer.degraded:
+        console.print(Text(f"The {arm.arm} arm is left out of this answer ({arm.reason}). See: plumbline doctor", style="yellow"), soft_wrap=True)
+    for hint in answer.hints:
+        console.print(Text(f"{hint.message}", style="yellow"), soft_wrap=True)
+    if answer.hints and not answer.hits:
+        console.print(Text("See: plumbline status", style="dim"))
+    said = f"{counted(len(answer.hits), 'passage')} from release {answer.release.revision}, {answer.mode}, {answer.took_ms:.0f} ms"
+    console.print(Text(said, style="dim"))
+
+
+def _citation(hit: Hit) -> str:
+    parts = [hit.uri]
+    if hit.page is not None:
+        parts.append(f"page {hit.page}" if hit.page_last in (None, hit.page) else f"pages {hit.page}-{hit.page_last}")
+    if hit.section:
+        parts.append(" > ".join(hit.section))
+    scores = ", ".join(f"{arm} {score:.3f}" for arm, score in sorted(hit.scores.items()))
+    parts.append(f"{hit.score:.3f}" + (f" ({scores})" if len(hit.scores) > 1 else ""))
+    return "  ".join(parts)
+
+
+def stems_of(query: str) -> set[str]:
+    """The words of a query as BM25 knows them: stemmed, without stop words."""
+    from search_index.bm25 import tokenize
+
+    return set(tokenize(query))
+
+
+def snippet(text: str, stems: set[str], length: int = SNIPPET) -> Text:
+    """The part of a passage with the most words asked for, on one line, those words marked. Control characters are left out."""
+    from rich.text import Text
+
+    from search_index.bm25 import tokenize
+
+    line = " ".join("".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C").split())
+    marks = [(m.start(), m.end()) for m in _WORD.finditer(line) if stems & set(tokenize(m.group()))]
+    start = _best_start(line, marks, length)
+    cut = line[start : start + length]
+    shown = Text(("... " if start else "") + cut + (" ..." if start + length < len(line) else ""))
+    shift = (4 if start else 0) - start
+    for begin, end in marks:
+        if begin >= start and end <= start + len(cut):
+            shown.stylize("bold yellow", begin + shift, end + shift)
+    return shown
+
+
+def _best_start(line: str, marks: list[tuple[int, int]], length: int) -> int:
+    """Where to cut so that most marks are shown, at the beginning of a word."""
+    if len(line) <= length or not marks:
+        return 0
+    starts = [0, *(max(0, begin - length // 5) for begin, _ in marks)]
+    best = max(starts, key=lambda at: (sum(at <= begin and end <= at + length for begin, end in marks), -at))
+    best = min(best, max(0, len(line) - length))
+    return 0 if best == 0 else line.find(" ", best) + 1

@@ -1,0 +1,142 @@
+"""``plumbline evaluate``: a BEIR folder through the same pipeline, in a home of its own, asked of the searcher that is served."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipelines.evaluating import judge_golden
+from pipelines.run import Outcome, ingest
+from pipelines.tables import Lake
+from pipelines.workspace import Progress
+from quality_checks.default_contract import default_contract, source_name_for
+from quality_checks.evaluation import ask
+from quality_checks.golden import GoldenSet, import_beir
+from search_index.errors import Refused, WrongUsage
+from search_index.home import Home, open_release
+from search_index.model.release import Json
+from search_index.model.search import Mode, Principal
+from search_index.settings import Settings
+
+
+def evaluate_dataset(
+    settings: Settings,
+    dataset: Path,
+    *,
+    modes: Sequence[Mode],
+    documents: Path | None,
+    limit_queries: int | None,
+    home: Path | None,
+    progress: Progress,
+) -> dict[str, Json]:
+    """Ingest a collection and measure each mode on its judged queries.
+
+    Args:
+        dataset: a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` or ``qrels/test.tsv``.
+        documents: a folder of files whose stem is the corpus id, to be ingested instead of ``corpus.jsonl``.
+        limit_queries: measure the first so many judged queries only.
+        home: where to keep what is built, for a second look; None throws it away.
+
+    Errors:
+        WrongUsage: the folder lacks a file.
+        Refused: the collection did not pass the gates.
+    """
+    queries, qrels = _files(dataset, documents)
+    with _home(home) as folder:
+        name = source_name_for(str(dataset.resolve()))
+        own = settings.model_copy(
+            update={"home": folder, "contracts": folder / "contracts", "models": settings.models_dir, "database_url": None, "lake_url": None}
+        )
+        (folder / "contracts").mkdir(parents=True, exist_ok=True)
+        (folder / "contracts" / f"{name}.yaml").write_text(_contract(name, dataset, documents))
+        before, began = _cpu_s(), time.perf_counter()
+        outcome = ingest(own, [name], progress, wait_s=0, say=lambda _: None)
+        wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - before
+        _published(outcome)
+        opened = Home(own)
+        loaded = open_release(opened, opened.catalog.resolve(None))
+        try:
+            golden = _limited(import_beir(queries, qrels, name, _path_of(own, name, documents)), limit_queries)
+            judged = judge_golden(Lake(own.lake), [golden], loaded.manifest)
+            result: dict[str, Json] = {}
+            for mode in modes:
+                progress.start(f"asking ({mode})", len(golden.queries))
+                result[mode] = ask(loaded.searcher, judged, mode, loaded.record.revision, Principal(), progress.advance).summary()
+                progress.finish()
+        finally:
+            loaded.close()
+        steps = outcome.reports[name]
+        model = loaded.manifest.model
+        return {
+            "dataset": dataset.name,
+            "model": {"name": model.name, "digest": model.digest, "runtime": model.runtime},
+            "ingest": {
+                "documents": steps["documents"].counts["documents"],
+                "chunks": steps["chunks"].counts["chunks"],
+                "quarantined": steps["documents"].counts["quarantined"],
+                "wall_s": round(wall_s, 2),
+                "cpu_s": round(cpu_s, 2),
+                "embed_cpu_s": round(steps["vectors"].cpu_s, 2),
+                "peak_rss_mb": round(_peak_rss_mb(), 1),
+            },
+            "queries": len(golden.queries),
+            "modes": result,
+        }
+
+
+def _files(dataset: Path, documents: Path | None) -> tuple[Path, Path]:
+    qrels = next((p for p in (dataset / "qrels.tsv", dataset / "qrels" / "test.tsv") if p.is_file()), None)
+    queries, corpus = dataset / "queries.jsonl", documents or dataset / "corpus.jsonl"
+    missing = [str(p) for p in (queries, corpus) if not p.exists()] + ([] if qrels else [f"{dataset / 'qrels.tsv'} or qrels/test.tsv"])
+    if missing or qrels is None:
+        raise WrongUsage(f"{dataset} is not a BEIR folder: {', '.join(missing)} is missing.", "Give a folder with corpus, queries and qrels.")
+    return queries, qrels
+
+
+@contextlib.contextmanager
+def _home(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="plumbline-evaluate-") as folder:
+        yield Path(folder)
+
+
+def _contract(name: str, dataset: Path, documents: Path | None) -> str:
+    if documents is not None:
+        return default_contract(name, str(documents.resolve()))
+    return default_contract(name, str((dataset / "corpus.jsonl").resolve()), records={"id": "_id", "title": "title", "text": "text"})
+
+
+def _path_of(settings: Settings, name: str, documents: Path | None) -> object:
+    if documents is None:
+        return str
+    paths = Lake(settings.lake).read_source("manifests", name, columns=["path"])["path"].to_pylist()
+    by_stem = {Path(p).stem: p for p in paths}
+    return lambda identity: by_stem.get(identity, identity)
+
+
+def _limited(golden: GoldenSet, limit: int | None) -> GoldenSet:
+    return golden if limit is None else golden.model_copy(update={"queries": golden.queries[:limit]})
+
+
+def _published(outcome: Outcome) -> None:
+    decision = outcome.decision
+    if decision is None or decision.status not in ("published", "unchanged"):
+        held = [f"{s}: {'; '.join(r)}" for s, r in decision.held.items()] if decision else []
+        reasons = outcome.failures + (decision.reasons if decision else []) + held
+        raise Refused(f"The collection did not become a release: {json.dumps(reasons)}.", "Mend what is named and try again.")
+
+
+def _cpu_s() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in usages)
+
+
+def _peak_rss_mb() -> float:
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024

@@ -1,0 +1,1 @@
+"""The retrieval service: searches, releases, lineage and quality over HTTP."""

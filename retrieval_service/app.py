@@ -1,0 +1,136 @@
+"""The service put together: ``create_app`` for any ASGI server, ``serve`` to run it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import uvicorn
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
+
+from retrieval_service import problems
+from retrieval_service.access import check_exposure, is_loopback
+from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
+from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
+from retrieval_service.routes import console, health, lineage, quality, releases, search
+from retrieval_service.telemetry import RequestTelemetry, Telemetry
+from search_index.errors import Busy, WrongUsage
+from search_index.home import Home, open_release
+from search_index.settings import Settings
+
+FIRST_LOOK_S = 5.0
+"""How long starting waits for the first release to load; a slower load goes on beside a service that answers 503."""
+GRACEFUL_SHUTDOWN_S = 10
+
+_TAGS = [
+    {"name": "search", "description": "Ask the index."},
+    {"name": "releases", "description": "What was published, what was refused and why."},
+    {"name": "lineage", "description": "Where a passage came from, and what was checked on its way."},
+    {"name": "quality", "description": "How good the answers are."},
+    {"name": "health", "description": "For load balancers and monitoring."},
+]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    telemetry: Telemetry | None = None,
+    open_home: OpenHome = Home,
+    load: OpenRelease = open_release,
+) -> FastAPI:
+    """The service over one home. It starts looking for releases when the ASGI server starts it.
+
+    Errors:
+        WrongUsage: it would listen beyond this machine without keys, and ``allow_anonymous`` is not set.
+    """
+    check_exposure(settings)
+    telemetry = telemetry or Telemetry()
+    live = LiveRelease(settings, telemetry, open_home=open_home, load=load)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if not is_loopback(settings.host):
+            telemetry.log.warning("no keys: everyone who reaches this address may read everything", host=settings.host)
+        app.state.workers = SearchWorkers(CapacityLimiter(SEARCH_WORKERS), telemetry)
+        await to_thread.run_sync(live.start, FIRST_LOOK_S)
+        try:
+            yield
+        finally:
+            await to_thread.run_sync(live.stop)
+
+    app = FastAPI(
+        title="Plumbline",
+        version="1",
+        description="Search an index in which nothing is served that did not pass its gates, and every hit can say where it came from.",
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        docs_url=None,  # both pages load their scripts from a CDN, and this service reaches out for nothing
+        redoc_url=None,
+    )
+    app.state.settings, app.state.telemetry, app.state.live = settings, telemetry, live
+    problems.install(app)
+    app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
+    for part in (search, releases, lineage, quality, health, console):
+        app.include_router(part.router)
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGINT or SIGTERM; requests under way are answered first.
+
+    Errors:
+        Busy: another process listens on the port.
+        WrongUsage: the address cannot be listened on, or would expose the index to others without keys.
+    """
+    telemetry = Telemetry()
+    app = create_app(settings, telemetry=telemetry)
+    listener = _listen(settings)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+    telemetry.log.info("listening", host=settings.host, port=listener.getsockname()[1], home=str(settings.root))
+    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its graceful end
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The listening socket, taken before anything is loaded: a port in use is said at once and nobody can take it in between."""
+    host = settings.host.strip("[]")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except (OSError, OverflowError) as e:
+        if isinstance(e, OSError) and e.errno == errno.EADDRINUSE:
+            raise Busy(f"Another process listens on {host}:{settings.port}.", "Stop it, or choose another port with PLUMBLINE_PORT.") from e
+        raise WrongUsage(f"The service cannot listen on {host}:{settings.port}: {e}.", "Correct PLUMBLINE_HOST or PLUMBLINE_PORT.") from e
+    return listener
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The function's name, so that generated clients keep theirs when a path changes."""
+    return route.name
+
+
+def _answer_defects(telemetry: Telemetry) -> Callable[[BaseException, str], ASGIApp]:
+    def answer(defect: BaseException, request_id: str) -> ASGIApp:
+        telemetry.log.error("defect", **problems.describe(defect))
+        return problems.unexpected(request_id)
+
+    return answer

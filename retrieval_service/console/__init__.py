@@ -1,0 +1,1 @@
+"""The console's page, style and scripts."""

@@ -1,0 +1,74 @@
+"""Everything a route is given, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, cast
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request
+
+from retrieval_service.access import principal_of_request
+from retrieval_service.live import LiveRelease
+from retrieval_service.problems import Overloaded
+from retrieval_service.telemetry import Telemetry, telemetry_of
+from search_index.catalog import Catalog
+from search_index.model.search import Principal
+from search_index.settings import Settings
+
+T = TypeVar("T")
+
+SEARCH_WORKERS = 4
+"""Searches answered at once. The engine and the encoder are native code on a few cores: more threads add latency, not throughput."""
+WAITING_MOST = 256
+"""Searches that may wait for a worker. Beyond it a caller learns at once that it is too much, rather than after its own timeout."""
+
+
+@dataclass(frozen=True)
+class SearchWorkers:
+    """A bounded pool of threads that searches run in."""
+
+    limiter: CapacityLimiter
+    telemetry: Telemetry
+
+    async def run(self, search: Callable[[], T]) -> T:
+        """Run a search on a worker.
+
+        Errors:
+            Overloaded: too many wait already.
+        """
+        waiting = self.limiter.statistics().tasks_waiting
+        self.telemetry.waiting.set(waiting)
+        if waiting >= WAITING_MOST:
+            raise Overloaded(f"{waiting} searches are waiting already.", "Ask again in a second, or run another replica.")
+        return await to_thread.run_sync(search, limiter=self.limiter)
+
+
+# Coroutines, for FastAPI sends a plain function to a thread of its own, five times a request.
+async def _settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+async def _telemetry(request: Request) -> Telemetry:
+    return telemetry_of(request.app)
+
+
+async def _live(request: Request) -> LiveRelease:
+    return cast(LiveRelease, request.app.state.live)
+
+
+async def _workers(request: Request) -> SearchWorkers:
+    return cast(SearchWorkers, request.app.state.workers)
+
+
+async def _catalog(live: Annotated[LiveRelease, Depends(_live)]) -> Catalog:
+    return live.catalog
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
+LiveDep = Annotated[LiveRelease, Depends(_live)]
+WorkersDep = Annotated[SearchWorkers, Depends(_workers)]
+CatalogDep = Annotated[Catalog, Depends(_catalog)]
+PrincipalDep = Annotated[Principal, Depends(principal_of_request)]

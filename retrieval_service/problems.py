@@ -1,0 +1,163 @@
+"""Every error leaves the service as ``application/problem+json`` (RFC 9457), with what to do about it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from retrieval_service.telemetry import request_id_of, telemetry_of
+from search_index.errors import PlumblineError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"overloaded": "1", "release-loading": "1", "starting": "1", "nothing-published": "5"}
+"""Seconds after which asking again makes sense, by slug."""
+
+
+class Forbidden(PlumblineError):
+    """The principal lacks the scope this takes."""
+
+    slug = "forbidden"
+    status = 403
+
+
+class Overloaded(PlumblineError):
+    """More searches are waiting than can be answered in reasonable time."""
+
+    slug = "overloaded"
+    status = 503
+
+
+class ReleaseLoading(PlumblineError):
+    """A release was published a moment ago and this process has not loaded it yet."""
+
+    slug = "release-loading"
+    status = 503
+
+
+class Starting(PlumblineError):
+    """The service has not finished its first look at the catalog."""
+
+    slug = "starting"
+    status = 503
+
+
+class FieldProblem(BaseModel):
+    """One field of a request that does not validate."""
+
+    field: str = Field(description="where it stands, e.g. `body.filters.sources`", examples=["body.limit"])
+    message: str = Field(examples=["Input should be less than or equal to 100"])
+
+
+class Problem(BaseModel):
+    """What went wrong and what to do, as RFC 9457 lays it out."""
+
+    type: str = Field(description="names the class of problem", examples=["urn:plumbline:problem:nothing-published"])
+    title: str = Field(examples=["Nothing published"])
+    status: int = Field(examples=[503])
+    detail: str = Field(examples=["Nothing is published yet."])
+    remedy: str = Field("", description="what to do about it", examples=["Run `plumbline ingest PATH` first."])
+    request_id: str = Field(description="also in the header `X-Request-Id` and in the service's log")
+    errors: list[FieldProblem] | None = Field(None, description="the fields that do not validate")
+
+
+def problem_response(
+    request_id: str,
+    slug: str,
+    status: int,
+    detail: str,
+    remedy: str = "",
+    errors: list[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One problem as an HTTP response; ``title`` is the slug in words."""
+    problem = Problem(
+        type=f"urn:plumbline:problem:{slug}",
+        title=slug.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        remedy=remedy,
+        request_id=request_id,
+        errors=errors,
+    )
+    retry = {"Retry-After": RETRY_AFTER[slug]} if slug in RETRY_AFTER else {}
+    return Response(problem.model_dump_json(exclude_none=True), status, headers={**retry, **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` as a problem, and say so in its OpenAPI document."""
+    app.add_exception_handler(PlumblineError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+
+
+def unexpected(request_id: str) -> Response:
+    """The answer to a defect: nothing of its inside, only the id under which the log has it."""
+    return problem_response(
+        request_id,
+        "internal",
+        500,
+        "The service ran into a defect of its own.",
+        "Look for this request id in the service's log and report it.",
+    )
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """What the log keeps of a defect: its type and where it arose, never its message, which may quote a document or a query."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {"error": type(error).__name__, "at": " < ".join(f"{f.filename}:{f.lineno}:{f.name}" for f in reversed(frames[-8:]))}
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlumblineError)
+    if error.status >= 500 and error.slug not in RETRY_AFTER:  # those pass by themselves, and probes ask every few seconds
+        telemetry_of(request.app).log.warning("problem", slug=error.slug, what=error.what)
+    return problem_response(request_id_of(request.scope), error.slug, error.status, error.what, error.remedy)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Only where and what: pydantic's own errors repeat the input, which may be a query someone typed.
+    fields = [FieldProblem(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
+    return problem_response(
+        request_id_of(request.scope),
+        "invalid-request",
+        422,
+        f"{len(fields)} field{'s do' if len(fields) > 1 else ' does'} not validate: {', '.join(f.field for f in fields)}.",
+        "Correct the fields listed under `errors`; `/openapi.json` describes them.",
+        fields,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    slug, detail, remedy = {
+        404: ("no-such-route", f"There is nothing at {request.url.path}.", "`/openapi.json` lists what there is."),
+        405: ("method-not-allowed", f"{request.url.path} does not take {request.method}.", "The header `Allow` says what it takes."),
+    }.get(error.status_code, ("http", error.detail, ""))
+    return problem_response(request_id_of(request.scope), slug, error.status_code, detail, remedy, headers=error.headers)
+
+
+def _openapi(app: FastAPI) -> dict[str, object]:
+    if not app.openapi_schema:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags)
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**problem.pop("$defs", {}), "Problem": problem}
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for operation in (o for path in schema["paths"].values() for o in path.values()):
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {
+                "description": "What went wrong and what to do about it",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+        app.openapi_schema = schema
+    return app.openapi_schema

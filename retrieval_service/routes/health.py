@@ -1,0 +1,80 @@
+"""Whether the process lives, whether it can answer, and its metrics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from retrieval_service.deps import LiveDep, TelemetryDep
+from retrieval_service.live import LiveRelease
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Trouble(BaseModel):
+    """What keeps the release that the catalog points at from being served."""
+
+    subject: str = Field(description="the catalog, or the release", examples=["release 8"])
+    problem: str = Field(description="class of problem, as in `urn:plumbline:problem:...`", examples=["release-untrusted"])
+    reason: str
+    remedy: str
+    since: datetime
+    attempts: int
+
+
+class Ready(BaseModel):
+    """The service answers searches, from which release, and what is wrong beside that."""
+
+    status: Literal["ready"] = "ready"
+    revision: int
+    index: str
+    loaded_at: datetime
+    trouble: Trouble | None = Field(None, description="set when a newer release cannot be served, or the catalog not be read")
+
+
+@router.get("/health/live", summary="Is the process alive?")
+async def get_liveness() -> Alive:
+    """200 as long as the process answers at all."""
+    return Alive()
+
+
+@router.get("/health/ready", summary="Can it answer searches?")
+async def get_readiness(live: LiveDep) -> Ready:
+    """200 with the live revision, or 503 with the reason why nothing can be served."""
+    with live.acquire() as serving:
+        return Ready(
+            revision=serving.loaded.record.revision,
+            index=serving.loaded.manifest.index,
+            loaded_at=serving.loaded_at,
+            trouble=_trouble(live),
+        )
+
+
+@router.get("/metrics", summary="Metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def get_metrics(telemetry: TelemetryDep) -> Response:
+    """Metrics in Prometheus' text format."""
+    return Response(generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _trouble(live: LiveRelease) -> Trouble | None:
+    failure = live.failure
+    if failure is None:
+        return None
+    return Trouble(
+        subject=failure.subject,
+        problem=failure.error.slug,
+        reason=failure.error.what,
+        remedy=failure.error.remedy,
+        since=failure.since,
+        attempts=failure.attempts,
+    )

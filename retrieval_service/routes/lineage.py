@@ -1,0 +1,107 @@
+"""``GET /v1/lineage/{id}``: where a chunk, a document or a release came from, and what was checked on its way."""
+
+from __future__ import annotations
+
+import uuid
+
+from fastapi import APIRouter
+
+from retrieval_service.access import require
+from retrieval_service.deps import LiveDep, PrincipalDep
+from retrieval_service.lineage import Graph, StoredPoint, add_parts, add_point, add_release, add_verdicts
+from retrieval_service.live import Serving
+from retrieval_service.provenance import Lineage
+from search_index.catalog import Catalog
+from search_index.engine.interface import Visibility
+from search_index.errors import NotFound, RevisionUnknown
+from search_index.model.document import document_id
+from search_index.model.release import ReleaseRecord
+from search_index.model.search import Principal
+
+router = APIRouter(tags=["lineage"])
+
+RELEASES_LOOKED_AT = 500
+
+
+@router.get("/v1/lineage/{id:path}", summary="Where something came from")
+def get_lineage(id: str, live: LiveDep, principal: PrincipalDep) -> Lineage:
+    """The graph behind a chunk id, a document id or URI (`source:path`), or a revision number.
+
+    A document leads to its file (address, sha256, time), its parser and its passages; a passage to its chunker, model, run and the
+    releases that hold it, with the checks that decided the first and the newest of them. With the scope `history` passages that
+    only older retained releases hold are found too.
+    """
+    require(principal, "governance")
+    if id.isdecimal():
+        return _of_release(id, live.catalog)
+    with live.acquire() as serving:
+        releases = serving.home.catalog.releases(RELEASES_LOOKED_AT, published_only=True)
+        points = _points(id, serving, releases, principal)
+        return _of_points(id, points, releases, serving)
+
+
+def _of_release(id: str, catalog: Catalog) -> Lineage:
+    if len(id) > 15:  # more digits than the database can hold
+        raise RevisionUnknown("There is no release of so high a number.", "`plumbline releases list` shows those there are.")
+    record = catalog.release(int(id))
+    graph = Graph()
+    release = add_release(graph, record)
+    add_parts(graph, record)
+    add_verdicts(graph, record, catalog.verdicts(record.revision), sources=None)
+    if record.manifest is not None and record.manifest.parent is not None:
+        graph.link(release, "built_on", add_release(graph, catalog.release(record.manifest.parent)))
+    return graph.about(release)
+
+
+def _of_points(id: str, points: list[StoredPoint], releases: list[ReleaseRecord], serving: Serving) -> Lineage:
+    graph = Graph()
+    subject = ""
+    deciding: dict[int, ReleaseRecord] = {}
+    for point in points:
+        chunk, document = add_point(graph, point, releases)
+        subject = subject or (chunk if point.chunk_id == id else document)
+        holders = [r for r in releases if point.valid_from <= r.revision < point.valid_to]
+        deciding |= {r.revision: r for r in (*holders[:1], *holders[-1:])}
+    sources = frozenset(p.source for p in points)
+    for revision, record in sorted(deciding.items(), reverse=True):
+        add_verdicts(graph, record, serving.home.catalog.verdicts(revision), sources)
+    return graph.about(subject)
+
+
+def _points(id: str, serving: Serving, releases: list[ReleaseRecord], principal: Principal) -> list[StoredPoint]:
+    """Every version of the passages that the principal may see: of the live release, and with ``history`` of the retained ones.
+
+    Errors:
+        NotFound: there is none. One that may not be read is not told from one that does not exist.
+    """
+    reader, loaded = serving.loaded.reader, serving.loaded
+    source, separator, path = id.partition(":")
+    wanted = document_id(source, path) if separator else id
+    revisions = [loaded.record.revision]
+    if "history" in principal.scopes:
+        revisions += [
+            r.revision for r in releases if r.manifest and r.manifest.index == loaded.manifest.index and r.revision not in revisions
+        ]
+    found: dict[tuple[str, int], StoredPoint] = {}
+    for revision in revisions if separator or _is_uuid(id) else []:
+        try:
+            reader.check(revision)
+        except RevisionUnknown:
+            continue
+        visible = Visibility(revision=revision, groups=principal.groups)
+        payloads = (not separator and reader.find(visible, chunk_id=wanted)) or reader.find(visible, document_id=wanted)
+        for point in map(StoredPoint.model_validate, payloads):
+            found.setdefault((point.chunk_id, point.valid_from), point)
+    if not found:
+        raise NotFound(
+            f"No chunk, document or release {id} can be seen.",
+            "Give a chunk id, a document id or address (`source:path`) from a search, or a revision number.",
+        )
+    return list(found.values())
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
