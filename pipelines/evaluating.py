@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pyarrow.compute as pc
+from pydantic import JsonValue as Json
 
 from pipelines.staging import StagedCandidate
 from pipelines.tables import Lake
@@ -18,7 +19,7 @@ from quality_checks.metrics import paired_difference
 from quality_checks.resolution import Resolver
 from search_index.fusion import Ranking
 from search_index.home import open_release
-from search_index.model.release import Json, Manifest, Verdict
+from search_index.model.release import Manifest, Verdict
 from search_index.model.search import Mode, Principal
 from search_index.searcher import Searcher
 

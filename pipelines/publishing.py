@@ -82,5 +82,3 @@ def _nothing(workspace: Workspace, nothing: Nothing) -> Decision:
         gates={},
         counts={},
     )
-
-

@@ -40,7 +40,7 @@ def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeRes
     pin = workspace.model_pin
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pin.encoder),
-        metadata={**pin.model_dump(), **{k: v for k, v in workspace.encoder_facts.items() if isinstance(v, int | float | str)}},
+        metadata={"encoder": pin.encoder, **workspace.encoder_card.model_dump(exclude={"files"})},
     )
 
 
@@ -75,14 +75,14 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         check_specs=[*_specs(CANDIDATE_CHECKS, CANDIDATE_ASSET), _held_spec()],
     )
     def candidate(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        staged = stage_candidate(workspace, context.run_id)
+        staged = stage_candidate(workspace, context.run.run_id)
         if isinstance(staged, Nothing):
             workspace.nothing = staged
             return _unchanged(workspace, staged, CANDIDATE_ASSET, CANDIDATE_CHECKS)
         workspace.candidate = staged
         reader = staged.candidate.reader()
         try:
-            verdicts = check_index(staged.manifest, reader, expected_chunks(workspace, staged.manifest), context.run_id)
+            verdicts = check_index(staged.manifest, reader, expected_chunks(workspace, staged.manifest), context.run.run_id)
         finally:
             reader.close()
         workspace.home.catalog.add_verdicts(verdicts)
@@ -109,16 +109,14 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     kinds={"python"},
     code_version="1",
     description="The golden queries asked of the candidate and of the live release, through the searcher that is served.",
-    check_specs=[
-        dg.AssetCheckSpec(c.name, asset=EVALUATION_ASSET, description=c.description) for c in EVALUATION_CHECKS
-    ],
+    check_specs=[dg.AssetCheckSpec(c.name, asset=EVALUATION_ASSET, description=c.description) for c in EVALUATION_CHECKS],
 )
 def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Measure the candidate."""
     staged = workspace.candidate
     if staged is None:
         return _unchanged(workspace, workspace.nothing or Nothing(None, []), EVALUATION_ASSET, EVALUATION_CHECKS)
-    scores, verdicts = evaluate_candidate(workspace, staged, context.run_id)
+    scores, verdicts = evaluate_candidate(workspace, staged, context.run.run_id)
     workspace.home.catalog.record_scores(staged.manifest.revision, scores)
     workspace.home.catalog.add_verdicts(verdicts)
     return dg.MaterializeResult(

@@ -42,9 +42,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def ingest(
-    settings: Settings, sources: list[str] | None, progress: Progress, *, wait_s: float, say: Callable[[str], None]
-) -> Outcome:
+def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *, wait_s: float, say: Callable[[str], None]) -> Outcome:
     """Bring sources up to date and publish what passes its gates.
 
     Args:
@@ -61,7 +59,9 @@ def ingest(
         wanted = sorted(known) if sources is None else sources
         for source in wanted:
             if source not in known:
-                raise WrongUsage(f"There is no contract for a source {source!r}.", f"There are contracts for: {', '.join(sorted(known)) or 'none'}.")
+                raise WrongUsage(
+                    f"There is no contract for a source {source!r}.", f"There are contracts for: {', '.join(sorted(known)) or 'none'}."
+                )
         instance = dagster_instance(settings)
         _end_abandoned_runs(instance)
         resource = dg.ResourceDefinition.hardcoded_resource(workspace)
@@ -69,7 +69,11 @@ def ingest(
         lanes = dg.AssetSelection.groups(*wanted) if wanted else dg.AssetSelection.keys()
         selection = (lanes | dg.AssetSelection.groups("release")).resolve(job.asset_layer.asset_graph)
         result = job.execute_in_process(
-            instance=instance, asset_selection=sorted(selection), raise_on_error=False, tags={"plumbline/started_by": "command line"}
+            instance=instance,
+            asset_selection=sorted(selection),
+            raise_on_error=False,
+            tags={"plumbline/started_by": "command line"},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         failures = [f"{event.step_key}: {_said(event.step_failure_data)}" for event in result.all_events if event.is_step_failure]
         return Outcome(result.run_id, result.success, failures, workspace.decision, workspace.reports)

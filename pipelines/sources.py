@@ -71,7 +71,9 @@ class FileSource:
         try:
             filesystem, root = fsspec.core.url_to_fs(location)
         except (ImportError, ValueError) as e:
-            raise SourceUnavailable(f"Source {self._contract.name}: {location} cannot be opened: {e}.", "Check the contract's location.") from e
+            raise SourceUnavailable(
+                f"Source {self._contract.name}: {location} cannot be opened: {e}.", "Check the contract's location."
+            ) from e
         return filesystem, root.rstrip("/")
 
     def list(self) -> Iterator[SourceItem]:
@@ -118,7 +120,10 @@ def _matches(path: str, glob: str) -> bool:
 
 
 def _item(relative: str, full: str, info: dict[str, object]) -> SourceItem:
-    told = [str(info.get(k)) for k in ("size", "mtime", "created", "ino", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "checksum")]
+    told = [
+        str(info.get(k))
+        for k in ("size", "mtime", "created", "ino", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "checksum")
+    ]
     return SourceItem(
         path=relative.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
         location=full,

@@ -180,7 +180,9 @@ class Lake:
         wanted = set(keys)
         if not wanted:
             return {}
-        rows = self.read("vectors", columns=["vector_key", "vector"], where=ds.field("prefix").isin(sorted({k[:1] for k in wanted})), version=version)
+        rows = self.read(
+            "vectors", columns=["vector_key", "vector"], where=ds.field("prefix").isin(sorted({k[:1] for k in wanted})), version=version
+        )
         rows = rows.filter(pc.is_in(rows["vector_key"], pa.array(sorted(wanted)))).combine_chunks()
         out: dict[str, memoryview] = {}
         for batch in rows.to_batches():

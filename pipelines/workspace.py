@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,16 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from search_index.embedding import Encoder
+from pydantic import JsonValue as Json
 
 from pipelines.embedding_model import export_model, resolve_model
 from pipelines.tables import Lake
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
-from search_index.errors import ContractInvalid
+from search_index.embedding import Encoder, EncoderCard
+from search_index.embedding.card import card_of
+from search_index.errors import ContractInvalid, ModelMismatch
 from search_index.home import Home
 from search_index.lease import Lease
-from search_index.model.release import Json, ModelPin, Stage
+from search_index.model.release import ModelPin, Stage
 from search_index.settings import Settings
 
 if TYPE_CHECKING:
@@ -148,17 +149,34 @@ class Workspace:
         """The encoder of that model, loaded."""
         return Encoder.load(self.encoder_folder)
 
+    @cached_property
+    def encoder_card(self) -> EncoderCard:
+        """What identifies the encoder and how it was checked: enough for a run that has nothing to encode.
+
+        Errors:
+            ModelMismatch: the exported folder has no readable card.
+        """
+        card = card_of(self.encoder_folder)
+        if card is None:
+            raise ModelMismatch(f"The model folder {self.encoder_folder} has no readable card.", "Remove it and ingest again.")
+        return card
+
     @property
-    def encoder_facts(self) -> dict[str, Json]:
-        """What was measured when the graph was exported: fidelity, speed."""
-        facts: dict[str, Json] = json.loads((self.encoder_folder / "encoder.json").read_text())
-        return facts
+    def passage_tokens(self) -> int:
+        """Most tokens a passage may have for none of it to be cut off."""
+        return self.encoder.max_tokens if self.encoder_card.document_prompt else self.encoder_card.limit
 
     @property
     def model_pin(self) -> ModelPin:
         """What a release says of the model."""
-        e = self.encoder
-        return ModelPin(name=e.model_name, digest=e.model_digest, encoder=e.fingerprint, runtime=e.runtime, dimension=e.dimension)
+        card = self.encoder_card
+        return ModelPin(
+            name=card.name,
+            digest=card.weights_digest,
+            encoder=card.fingerprint(),
+            runtime=f"{card.runtime} {card.precision}",
+            dimension=card.dimension,
+        )
 
     def begin(self, *, wait_s: float, waiting: Callable[[str], None]) -> list[str]:
         """Take the lease and clear away what a killed run left. Returns what was cleared, a sentence each.

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue as Json
+
 from pipelines.evaluating import judge_golden
 from pipelines.run import Outcome, ingest
 from pipelines.tables import Lake
@@ -19,7 +21,6 @@ from quality_checks.evaluation import ask
 from quality_checks.golden import GoldenSet, import_beir
 from search_index.errors import Refused, WrongUsage
 from search_index.home import Home, open_release
-from search_index.model.release import Json
 from search_index.model.search import Mode, Principal
 from search_index.settings import Settings
 
@@ -50,7 +51,13 @@ def evaluate_dataset(
     with _home(home) as folder:
         name = source_name_for(str(dataset.resolve()))
         own = settings.model_copy(
-            update={"home": folder, "contracts": folder / "contracts", "models": settings.models_dir, "database_url": None, "lake_url": None}
+            update={
+                "home": folder,
+                "contracts": folder / "contracts",
+                "models": settings.models_dir,
+                "database_url": None,
+                "lake_url": None,
+            }
         )
         (folder / "contracts").mkdir(parents=True, exist_ok=True)
         (folder / "contracts" / f"{name}.yaml").write_text(_contract(name, dataset, documents))
@@ -94,7 +101,9 @@ def _files(dataset: Path, documents: Path | None) -> tuple[Path, Path]:
     queries, corpus = dataset / "queries.jsonl", documents or dataset / "corpus.jsonl"
     missing = [str(p) for p in (queries, corpus) if not p.exists()] + ([] if qrels else [f"{dataset / 'qrels.tsv'} or qrels/test.tsv"])
     if missing or qrels is None:
-        raise WrongUsage(f"{dataset} is not a BEIR folder: {', '.join(missing)} is missing.", "Give a folder with corpus, queries and qrels.")
+        raise WrongUsage(
+            f"{dataset} is not a BEIR folder: {', '.join(missing)} is missing.", "Give a folder with corpus, queries and qrels."
+        )
     return queries, qrels
 
 

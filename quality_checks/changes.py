@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_index.model.release import SourcePin, digest_of, now
+from search_index.model.search import EVERYONE
 from search_index.model.state import Change
 
 MASS_REMOVAL_MINIMUM = 10
@@ -21,7 +22,9 @@ def loosened_contract(source: str, published: SourcePin | None, access: list[str
     """The change that waits when a contract lets more groups read, or drops a check that could hold the source, else None."""
     if published is None:
         return None
-    opened, dropped = sorted(set(access) - set(published.access)), sorted(set(published.checks) - set(checks))
+    # Whoever may read counts as everyone already, if everyone may.
+    opened = [] if EVERYONE in published.access else sorted(set(access) - set(published.access))
+    dropped = sorted(set(published.checks) - set(checks))
     if not opened and not dropped:
         return None
     said = [f"lets {', '.join(opened)} read" if opened else "", f"drops the checks {', '.join(dropped)}" if dropped else ""]

@@ -6,25 +6,21 @@ Every problem of a file is reported at once, with its line.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic import JsonValue as Json
 
+from quality_checks.contract_layout import read_layout
 from quality_checks.located import Located, Problem, Unreadable, did_you_mean, listing, read_yaml
 from quality_checks.rules import QualityRule, read_rules
 from search_index.errors import ContractInvalid
 from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Scalar
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator, ValidationError
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 _RESERVED_METADATA = frozenset({"source", "uri", "title", "text", "access", "document_id", "chunk_id"})
@@ -107,13 +103,12 @@ def load_contract(path: Path, variables: Mapping[str, str]) -> Contract:
         ContractInvalid: with ``file:line: reason`` for each problem.
     """
     try:
-        located = read_yaml(path)
+        located, problems = read_layout(path)
     except Unreadable as error:
         raise _invalid(path, [error.problem]) from error
     except OSError as error:
         what = f"The data contract {path} cannot be read: {error.strerror}."
         raise ContractInvalid(what, "Check that it exists and may be read.") from error
-    problems = [problem for error in _validator().iter_errors(located.data) for problem in _explain(error, located)]
     if problems or not isinstance(located.data, dict):
         raise _invalid(path, problems)
     contract, problems = _contract(located.data, located, path.resolve().parent, variables)
@@ -159,37 +154,6 @@ def _name_in(path: Path) -> str:
     if isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]*", name):
         return name
     return re.sub("[^a-z0-9]+", "_", path.stem.lower()).strip("_")
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads((Path(__file__).parent / "contract_schema.json").read_text(encoding="utf-8")))
-
-
-def _explain(error: ValidationError, located: Located) -> list[Problem]:
-    """One JSON schema error as problems a person can act on."""
-    path = list(error.absolute_path)
-    line = located.line(path)
-    where = ".".join(str(step) for step in path) or "the contract"
-    if error.validator == "additionalProperties" and error.validator_value is False and isinstance(error.instance, dict):
-        known = list(error.schema["properties"])
-        unknown = [key for key in error.instance if key not in known]
-        return [Problem(located.line([*path, key]), f"unknown key {key!r} in {where}{did_you_mean(key, known)}") for key in unknown]
-    if error.validator == "required" and isinstance(error.instance, dict):
-        return [Problem(line, f"{key!r} is missing from {where}") for key in error.validator_value if key not in error.instance][:1] or [
-            Problem(line, error.message)
-        ]
-    if error.validator == "enum":
-        choices = [str(choice) for choice in error.validator_value]
-        hint = did_you_mean(str(error.instance), choices) or f" (one of {', '.join(choices)})"
-        return [Problem(line, f"{where} cannot be {error.instance!r}{hint}")]
-    if error.validator == "oneOf":
-        return [Problem(line, f"{where} wants `rule` or `metric`, and not both")]
-    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
-        return [Problem(line, f"{where} must be text: put {error.instance!r} in quotes")]
-    return [Problem(line, f"{where}: {error.message[:300]}")]
 
 
 def _contract(data: dict[str, Json], located: Located, folder: Path, variables: Mapping[str, str]) -> tuple[Contract, list[Problem]]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import JsonValue as Json
 
 from quality_checks.golden import GoldenSet
 from quality_checks.metrics import MEASURES, evaluate_run, mean_ci95, units_run
 from quality_checks.resolution import Resolved
 from search_index.engine.interface import Payload
-from search_index.model.release import Json
 from search_index.model.search import Mode, Principal, Span
 from search_index.searcher import Searcher
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import JsonValue as Json
 
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, candidate_inputs
 from search_index.bm25 import Bm25Settings
 from search_index.engine.interface import IndexReader, Visibility
-from search_index.model.release import Json, Manifest, Verdict
+from search_index.model.release import Manifest, Verdict
 from search_index.model.search import OPEN_END
 
 EXAMPLES = 20

@@ -110,14 +110,18 @@ def serve(settings: Settings) -> None:
 def _listen(settings: Settings) -> socket.socket:
     """The listening socket, taken before anything is loaded: a port in use is said at once and nobody can take it in between."""
     host = settings.host.strip("[]")
+    if not 0 <= settings.port <= 65535:  # getaddrinfo takes the number modulo 65536 and would listen elsewhere
+        raise WrongUsage(f"There is no port {settings.port}.", "Choose one from 1 to 65535 with PLUMBLINE_PORT.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except (OSError, OverflowError) as e:
-        if isinstance(e, OSError) and e.errno == errno.EADDRINUSE:
+        with contextlib.ExitStack() as on_failure:
+            listener = on_failure.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+            on_failure.pop_all()
+    except OSError as e:
+        if e.errno == errno.EADDRINUSE:
             raise Busy(f"Another process listens on {host}:{settings.port}.", "Stop it, or choose another port with PLUMBLINE_PORT.") from e
         raise WrongUsage(f"The service cannot listen on {host}:{settings.port}: {e}.", "Correct PLUMBLINE_HOST or PLUMBLINE_PORT.") from e
     return listener

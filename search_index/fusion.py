@@ -21,7 +21,7 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    top: int = Field(default=5, ge=1, le=50, description="passages of the first ranking that are taken to be relevant")
+    top: int = Field(default=3, ge=1, le=50, description="passages of the first ranking that are taken to be relevant")
     share: float = Field(default=0.5, gt=0, lt=1, description="weight of their centroid against the query's own vector")
 
 
@@ -47,9 +47,22 @@ def by_max(scores: Scores) -> Scores:
     return scores / top if top > 0 else np.zeros_like(scores)
 
 
+def centred(scores: Scores, among: npt.NDArray[np.bool_]) -> Scores:
+    """Scores with the mean of ``among`` at 0 and the largest at 1; all zero where none is above that mean. Shape (n,).
+
+    Cosines with a centroid lie close together; by their maximum alone they would hardly tell candidates apart.
+
+    >>> centred(np.array([0.9, 0.8, 0.7]), np.array([True, True, True])).round(2).tolist()
+    [1.0, 0.0, -1.0]
+    """
+    mean = scores[among].mean() if among.any() else 0.0
+    above = scores.max(initial=mean) - mean
+    return (scores - mean) / above if above > 1e-9 else np.zeros_like(scores)
+
+
 def convex(dense: Scores, sparse: Scores, dense_weight: float) -> Scores:
-    """``w * dense / max(dense) + (1 - w) * sparse / max(sparse)`` for candidates that have both scores, shape (n,)."""
-    return dense_weight * by_max(dense) + (1.0 - dense_weight) * by_max(sparse)
+    """``w * dense + (1 - w) * sparse``, both normalised, for candidates that have both scores. Shape (n,)."""
+    return dense_weight * dense + (1.0 - dense_weight) * sparse
 
 
 def reciprocal_rank(rankings: Sequence[Sequence[str]], candidates: Sequence[str], k: int) -> Scores:

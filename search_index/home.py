@@ -67,7 +67,9 @@ class Home:
                 partial.unlink()
             return key
         except (OSError, ValueError) as e:
-            raise HomeDamaged(f"The signing key {path} cannot be read: {e}.", "Put back a copy of it, or remove it and publish anew.") from e
+            raise HomeDamaged(
+                f"The signing key {path} cannot be read: {e}.", "Put back a copy of it, or remove it and publish anew."
+            ) from e
 
     def encoder(self, pin: ModelPin) -> Encoder:
         """The encoder a release was made with.
@@ -123,7 +125,12 @@ def trusted_manifest(home: Home, record: ReleaseRecord) -> Manifest:
         ReleaseUntrusted: it is missing, unsigned, or was altered since it was signed.
     """
     manifest, signature = record.manifest, record.signature
-    if manifest is None or signature is None or manifest.revision != record.revision or not manifest.signed_by(home.signing_key(), signature):
+    if (
+        manifest is None
+        or signature is None
+        or manifest.revision != record.revision
+        or not manifest.signed_by(home.signing_key(), signature)
+    ):
         raise ReleaseUntrusted(
             f"The manifest of release {record.revision} is not what was signed.",
             "Roll back to another release with `plumbline releases rollback`, or run `plumbline ingest` for a new one.",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from search_index.bm25 import query_weights
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable
-from search_index.fusion import Feedback, Ranking, Scores, best_first, convex, reciprocal_rank
+from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
 from search_index.model.search import Arm, Degraded, Mode
 
 ARMS: Final[dict[Mode, tuple[Arm, ...]]] = {"hybrid": ("dense", "sparse"), "dense": ("dense",), "sparse": ("sparse",)}
@@ -175,22 +175,34 @@ class Ranker:
     def _fused(
         self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, visibility: Visibility, depth: int
     ) -> tuple[list[str], list[float]]:
-        ids, scores = self._combined(dense, sparse, near, worded)
+        ids = _union(near, worded)
+        scores = self._combined(near, worded, ids, by_max(dense.scores(ids)), sparse)
+        ids, scores = _ordered(ids, scores)
         feedback = self.ranking.feedback
         if feedback is None or not ids:
             return ids, scores.tolist()
         moved = _moved(dense, ids, scores, feedback)
-        ids, scores = self._combined(moved, sparse, moved.candidates(visibility, depth), worded)
+        near = moved.candidates(visibility, depth)
+        ids = _union(near, worded)
+        # The mean is of what the usual depth brings, so that going deeper for more documents changes no score.
+        usual = {*near.ids[: self.ranking.depth], *worded.ids[: self.ranking.depth]}
+        among = np.fromiter((point in usual for point in ids), dtype=np.bool_, count=len(ids))
+        ids, scores = _ordered(ids, self._combined(near, worded, ids, centred(moved.scores(ids), among), sparse))
         return ids, scores.tolist()
 
-    def _combined(self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored) -> tuple[list[str], Scores]:
-        ids = list(dict.fromkeys([*near.ids, *worded.ids]))
+    def _combined(self, near: Scored, worded: Scored, ids: list[str], dense: Scores, sparse: _Sparse) -> Scores:
         if self.ranking.method == "rrf":
-            scores = reciprocal_rank([near.ids, worded.ids], ids, self.ranking.rrf_k)
-        else:
-            scores = convex(dense.scores(ids), sparse.scores(ids), self.ranking.dense_weight)
-        order = best_first(ids, scores)
-        return [ids[position] for position in order], scores[order]
+            return reciprocal_rank([near.ids, worded.ids], ids, self.ranking.rrf_k)
+        return convex(dense, by_max(sparse.scores(ids)), self.ranking.dense_weight)
+
+
+def _union(near: Scored, worded: Scored) -> list[str]:
+    return list(dict.fromkeys([*near.ids, *worded.ids]))
+
+
+def _ordered(ids: list[str], scores: Scores) -> tuple[list[str], Scores]:
+    order = best_first(ids, scores)
+    return [ids[position] for position in order], scores[order]
 
 
 def _moved(dense: _Dense, ids: Sequence[str], scores: Scores, feedback: Feedback) -> _Dense:

@@ -99,8 +99,8 @@ def _asset(contract: Contract, stage: Stage, step: Step, deps: list[dg.AssetKey]
     )
     def run(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         began, cpu = time.perf_counter(), _cpu_s()
-        report = step(workspace, contract, context.run_id)
-        verdicts = judge(workspace, contract, stage, context.run_id)
+        report = step(workspace, contract, context.run.run_id)
+        verdicts = judge(workspace, contract, stage, context.run.run_id)
         report.wall_s, report.cpu_s = time.perf_counter() - began, _cpu_s() - cpu
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.data_version),

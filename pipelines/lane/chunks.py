@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-from search_index.embedding import Encoder, vector_key
-
 from pipelines.chunking import ChunkerSettings, chunk_document
 from pipelines.tables import bucket_of, pin_of, rows_of
 from pipelines.token_counter import TokenCounter
 from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
 from quality_checks.contracts import Contract
+from search_index.embedding import vector_key
 from search_index.model.document import Element, ParsedDocument, chunk_id, sha256
 from search_index.model.release import digest_of, now
 from search_index.model.state import LaneState
@@ -19,10 +18,10 @@ _FLUSH_DOCUMENTS = 400
 Row = dict[str, object]
 
 
-def chunker_of(contract: Contract, encoder: Encoder) -> ChunkerSettings:
+def chunker_of(contract: Contract, passage_tokens: int) -> ChunkerSettings:
     """The chunker a contract asks for, never longer than the encoder reads."""
     return ChunkerSettings(
-        max_tokens=min(contract.chunking.max_tokens, encoder.max_tokens),
+        max_tokens=min(contract.chunking.max_tokens, passage_tokens),
         overlap_tokens=contract.chunking.overlap_tokens,
         strategy=contract.chunking.strategy,
     )
@@ -34,11 +33,11 @@ def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> St
     A document is cut again when its text, elements, title, access, or the chunker or encoder changed; each row says in
     ``cut_from`` what it was cut from.
     """
-    lake, catalog, name, encoder = workspace.lake, workspace.home.catalog, contract.name, workspace.encoder
-    settings = chunker_of(contract, encoder)
+    lake, catalog, name, encoder = workspace.lake, workspace.home.catalog, contract.name, workspace.model_pin.encoder
+    settings = chunker_of(contract, workspace.passage_tokens)
     documents_lane, before = catalog.lane(name, "documents"), catalog.lane(name, "chunks")
     documents_version = documents_lane.data_version if documents_lane else ""
-    inputs = digest_of([documents_version, settings.fingerprint, encoder.fingerprint])
+    inputs = digest_of([documents_version, settings.fingerprint, encoder])
     version = lake.version("chunks")
     if before is not None and before.inputs == inputs and before.state.get("version") == version:
         rows = before.state.get("rows")
@@ -55,17 +54,8 @@ def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> St
     if removed:
         lake.replace_documents("chunks", name, removed, rows_of("chunks", []))
     changed = [ChangedRow(d, "removed", d) for d in removed]
-    counter = TokenCounter(encoder.tokenizer)
-    workspace.progress.start(f"{name}: chunking", len(to_cut))
-    for at in range(0, len(to_cut), _FLUSH_DOCUMENTS):
-        batch, rows_out = to_cut[at : at + _FLUSH_DOCUMENTS], []
-        for document in batch:
-            cut = _rows(document, contract, settings, counter, encoder.fingerprint, run_id, wanted[str(document["document_id"])])
-            rows_out.extend(cut)
-            changed.append(ChangedRow(str(document["document_id"]), f"cut into {len(cut)}", str(document["uri"])))
-            workspace.progress.advance(1)
-        lake.replace_documents("chunks", name, [str(d["document_id"]) for d in batch], rows_of("chunks", rows_out))
-    workspace.progress.finish()
+    if to_cut:
+        changed += _cut(workspace, contract, settings, encoder, run_id, to_cut, wanted)
 
     version = lake.version("chunks")
     table = lake.read_source("chunks", name, version=version)
@@ -86,9 +76,29 @@ def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> St
     return workspace.report(StepReport(name, "chunks", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
 
 
-def _cut_from(document: Row, settings: ChunkerSettings, encoder: Encoder) -> str:
+def _cut(
+    workspace: Workspace, contract: Contract, settings: ChunkerSettings, encoder: str, run_id: str, to_cut: list[Row], cut_from: dict[str, str]
+) -> list[ChangedRow]:
+    """Cut documents and write their chunks, some hundred documents a commit."""
+    counter = TokenCounter(workspace.encoder.tokenizer)
+    changed = []
+    workspace.progress.start(f"{contract.name}: chunking", len(to_cut))
+    for at in range(0, len(to_cut), _FLUSH_DOCUMENTS):
+        batch, rows = to_cut[at : at + _FLUSH_DOCUMENTS], []
+        for document in batch:
+            identity = str(document["document_id"])
+            cut = _rows(document, contract, settings, counter, encoder, run_id, cut_from[identity])
+            rows.extend(cut)
+            changed.append(ChangedRow(identity, f"cut into {len(cut)}", str(document["uri"])))
+            workspace.progress.advance(1)
+        workspace.lake.replace_documents("chunks", contract.name, [str(d["document_id"]) for d in batch], rows_of("chunks", rows))
+    workspace.progress.finish()
+    return changed
+
+
+def _cut_from(document: Row, settings: ChunkerSettings, encoder: str) -> str:
     told = [document[k] for k in ("title", "text", "elements", "access")]
-    return digest_of([told, settings.fingerprint, encoder.fingerprint])
+    return digest_of([told, settings.fingerprint, encoder])
 
 
 def parsed_document(row: Row) -> ParsedDocument:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import JsonValue as Json
 
 from pipelines.tables import SCHEMAS
 from pipelines.workspace import Workspace
@@ -12,7 +13,7 @@ from quality_checks.contracts import Contract
 from quality_checks.expectations import CheckSpec, checks_for, run_checks
 from quality_checks.gates import MANIFEST_CHECKS, STAGES, PlainCheck, stage_checks, verdict_inputs
 from search_index.home import trusted_manifest
-from search_index.model.release import Json, SourcePin, Stage, Verdict, digest_of
+from search_index.model.release import SourcePin, Stage, Verdict, digest_of
 from search_index.model.state import Change
 
 
@@ -72,9 +73,7 @@ def _inputs(workspace: Workspace, contract: Contract, stage: Stage) -> tuple[pa.
         texts = dict(zip(documents["document_id"].to_pylist(), documents["text"].to_pylist(), strict=True))
         ok = [
             texts.get(document, "")[start:end] == text
-            for document, start, end, text in zip(
-                *(chunks[c].to_pylist() for c in ("document_id", "start", "end", "text")), strict=True
-            )
+            for document, start, end, text in zip(*(chunks[c].to_pylist() for c in ("document_id", "start", "end", "text")), strict=True)
         ]
         return chunks.append_column("document_text_slice_ok", pa.array(ok, pa.bool_())), list(texts)
     keys = sorted(set(chunks["vector_key"].to_pylist()))

@@ -103,12 +103,15 @@ def _unavailable(workspace: Workspace, contract: Contract, run_id: str, error: S
             stage="manifest",
             inputs=contract.digest,
             data_version=digest,
-            state={"files": files, "problem": str(error), "version": workspace.lake.version("manifests"), "contract_version": contract.version},
+            state={
+                "files": files,
+                "problem": str(error),
+                "version": workspace.lake.version("manifests"),
+                "contract_version": contract.version,
+            },
             run_id=run_id,
             at=now(),
         )
     )
     counts = {"seen": 0, "added": 0, "changed": 0, "removed": 0, "unchanged": files}
     return workspace.report(StepReport(contract.name, "manifest", digest, True, counts))
-
-

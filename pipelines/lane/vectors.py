@@ -20,16 +20,16 @@ def converge_vectors(workspace: Workspace, contract: Contract, run_id: str) -> S
     Vectors are known by text and encoder, so equal texts of any document, source or release share one. They are written
     as they come: a killed run goes on where it stopped.
     """
-    lake, catalog, name, encoder = workspace.lake, workspace.home.catalog, contract.name, workspace.encoder
+    lake, catalog, name, encoder = workspace.lake, workspace.home.catalog, contract.name, workspace.model_pin.encoder
     chunks_lane, before = catalog.lane(name, "chunks"), catalog.lane(name, "vectors")
-    inputs = digest_of([chunks_lane.data_version if chunks_lane else "", encoder.fingerprint])
+    inputs = digest_of([chunks_lane.data_version if chunks_lane else "", encoder])
     version = lake.version("vectors")
     if before is not None and before.inputs == inputs and before.state.get("version") == version:
         return workspace.report(StepReport(name, "vectors", before.data_version, True, {"embedded": 0, "reused": _rows_of(before)}))
 
     chunks = lake.read_source("chunks", name, columns=["chunk_id", "vector_key", "header", "text", "document_id"])
     keys: list[str] = chunks["vector_key"].to_pylist()
-    stored = set(lake.read("vectors", columns=["vector_key"], where=pc.field("encoder") == encoder.fingerprint)["vector_key"].to_pylist())
+    stored = set(lake.read("vectors", columns=["vector_key"], where=pc.field("encoder") == encoder)["vector_key"].to_pylist())
     texts = {
         key: f"{header}\n{text}" if header else text
         for key, header, text in zip(keys, chunks["header"].to_pylist(), chunks["text"].to_pylist(), strict=True)
@@ -39,11 +39,11 @@ def converge_vectors(workspace: Workspace, contract: Contract, run_id: str) -> S
     changed = [ChangedRow(str(ids[k][0]), "embedded", str(ids[k][1])) for k in list(texts)[:CHANGED_ROWS_SHOWN]]
 
     def flush(done: list[str], vectors: np.ndarray) -> None:
-        lake.append("vectors", _table(done, vectors, encoder.fingerprint, run_id))
+        lake.append("vectors", _table(done, vectors, encoder, run_id))
 
     if texts:
         workspace.progress.start(f"{name}: embedding", len(texts))
-        embed_missing(texts, stored, encoder, flush, progress=workspace.progress.advance)
+        embed_missing(texts, stored, workspace.encoder, flush, progress=workspace.progress.advance)
         workspace.progress.finish()
 
     version = lake.version("vectors")

@@ -75,7 +75,8 @@ def _lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
 
     lines = []
     position = 0
-    for raw_line in text.split("\r\n"):
+    # pdfium writes lines whose last word goes on as one, with U+FFFE for the hyphen
+    for raw_line, ending in re.findall(r"([^\r\n\ufffe]*)(\r\n|[\r\n\ufffe]|\Z)", text):
         stripped = raw_line.strip()
         if stripped:
             before = len(raw_line) - len(raw_line.lstrip())
@@ -86,8 +87,10 @@ def _lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
             left, bottom, top = box.left, box.bottom, box.top
             raw.FPDFText_GetLooseCharBox(text_page, last, box)
             size = abs(top - bottom)
-            lines.append(Line(" ".join(stripped.split()), left, box.right, bottom, top, round(size, 1), bold(first) and bold(last)))
-        position += _utf16_units(raw_line) + 2
+            lines.append(
+                Line(" ".join(stripped.split()) + ending.strip(), left, box.right, bottom, top, round(size, 1), bold(first) and bold(last))
+            )
+        position += _utf16_units(raw_line) + len(ending)
     text_page.close()
     page.close()
     return lines

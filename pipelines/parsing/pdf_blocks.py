@@ -12,15 +12,14 @@ from pipelines.parsing.assembly import Part
 
 _NUMBER = r"[$€£¥]?\(?[-\u2013\u2014+]?[$€£¥]?\d[\d.,]*\)?[%)]?|[\u2014\u2013-]|[$€£¥%)]+|n/?[am]|\*"
 _NUMERIC = re.compile(rf"^(?:{_NUMBER})$", re.IGNORECASE)
-_PAGE_NUMBER = re.compile(
-    r"^(?:page\s*)?[-\u2013\u2014|\s]*(\d{1,4})(?:\s*(?:of|/)\s*\d{1,4})?[-\u2013\u2014|\s]*$", re.IGNORECASE
-)
+_PAGE_NUMBER = re.compile(r"^(?:page\s*)?[-\u2013\u2014|\s]*(\d{1,4})(?:\s*(?:of|/)\s*\d{1,4})?[-\u2013\u2014|\s]*$", re.IGNORECASE)
 _BULLET = re.compile(r"^(?:[•●▪◦‣■○∙·\u2013*]|[-]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s)", re.IGNORECASE)
-_HYPHENS = "-\u00ad\u2010\x02\ufffe"
+_HYPHENS = "-\u00ad\u2010\ufffe"
 _WORDS = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _DASHES = "-\u2013\u2014"
 _TITLE_WORDS = 20
 _MAX_DEPTH = 5
+_LARGER = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class Line:
 
 def parts_of_pages(pages: Sequence[Sequence[Line]]) -> Iterator[Part]:
     """Parts in reading order, pages numbered from 1. A running head or foot is kept where it first stands."""
-    pages = _without_running_lines(pages)
     lines = [line for page in pages for line in page]
     if not lines:
         return
@@ -53,12 +51,14 @@ def parts_of_pages(pages: Sequence[Sequence[Line]]) -> Iterator[Part]:
     for line in lines:
         characters[line.size] += len(line.text)
     body = characters.most_common(1)[0][0]
+    pages = _without_running_lines(pages, body)
     mostly_bold = sum(len(line.text) for line in lines if line.bold) * 2 > sum(len(line.text) for line in lines)
     words = Counter(word.casefold() for line in lines for word in _WORDS.findall(line.text))
     blocks = [(number, block) for number, page in enumerate(pages, 1) for block in _blocks(page, body, mostly_bold)]
     styles = _levels([(number, _style(block)) for number, (kind, block) in blocks if kind == "Title"], len(pages))
     for number, (kind, block) in blocks:
         text = "\n".join(line.text for line in block) if kind == "Table" else _flow(block, words)
+        text = text.replace("\ufffe", "-")
         depth = styles[_style(block)] if kind == "Title" else None
         yield Part(kind, text, number, depth)
 
@@ -77,21 +77,23 @@ def _style(block: Sequence[Line]) -> tuple[int, bool]:
     return round(block[0].size), block[0].bold
 
 
-def _without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+def _without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
     """Drops page numbers, and after their first time the lines that run along the edges of pages.
 
-    A running line stands on half of the pages, its digits aside, or holds a number that counts with the pages.
+    A running line stands on half of the pages or holds a number that counts with the pages. Its digits may change from page to
+    page, except in a title: "Chapter 1" and "Chapter 2" are two.
     """
     edges = [_edges(page) for page in pages]
-    shapes = Counter(shape for page in edges for shape in {_shape(line) for line in page})
-    steps = Counter(step for number, page in enumerate(edges) for step in {_step(line, number) for line in page})
+    shapes = Counter(shape for page in edges for shape in {_shape(line, body) for line in page})
+    steps = Counter(step for number, page in enumerate(edges) for step in {_step(line, number, body) for line in page})
     seen: set[str] = set()
     kept = []
     for number, page in enumerate(pages):
         lines = []
         for line in page:
-            shape, step = _shape(line), _step(line, number)
-            if line in edges[number] and (shapes[shape] >= max(4, len(pages) / 2) or (step[1] is not None and steps[step] > 2)):
+            shape, step = _shape(line, body), _step(line, number, body)
+            running = shapes[shape] >= max(4, len(pages) / 2) or (step[1] is not None and steps[step] > 2)
+            if running and line in edges[number]:
                 if shape in seen or _PAGE_NUMBER.match(line.text):
                     continue
                 seen.add(shape)
@@ -105,14 +107,14 @@ def _edges(page: Sequence[Line]) -> set[Line]:
     return {*by_height[:3], *by_height[-3:]}
 
 
-def _shape(line: Line) -> str:
-    return re.sub(r"\d+", "#", line.text)
+def _shape(line: Line, body: float) -> str:
+    return line.text if line.bold or line.size > body * _LARGER else re.sub(r"\d+", "#", line.text)
 
 
-def _step(line: Line, page: int) -> tuple[str, int | None]:
+def _step(line: Line, page: int, body: float) -> tuple[str, int | None]:
     """The line's shape, and how far its first or last number is from the page's: the same on each page if it counts them."""
     number = _PAGE_NUMBER.match(line.text) or re.match(r"(\d{1,4})\b", line.text) or re.search(r"\b(\d{1,4})$", line.text)
-    return _shape(line), int(number.group(1)) - page if number else None
+    return _shape(line, body), int(number.group(1)) - page if number else None
 
 
 def _blocks(page: Sequence[Line], body: float, mostly_bold: bool) -> Iterator[tuple[str, list[Line]]]:
@@ -137,14 +139,14 @@ def _blocks(page: Sequence[Line], body: float, mostly_bold: bool) -> Iterator[tu
 
 def _is_title(line: Line, body: float, mostly_bold: bool, left: float, right: float) -> bool:
     words = line.text.split()
-    if len(words) > _TITLE_WORDS or line.text[-1] in ".,;" or not (line.bold or line.size > body * 1.15) or line.cells > 1:
+    if len(words) > _TITLE_WORDS or line.text[-1] in ".,;" or not (line.bold or line.size > body * _LARGER) or line.cells > 1:
         return False
     letters = sum(character.isalpha() for character in line.text)
     if letters * 2 < len(line.text.replace(" ", "")):
         return False
     centred = abs((line.left + line.right) - (left + right)) < 0.05 * (right - left)
     flush = line.left - left < 0.1 * (right - left)
-    if line.size > body * 1.15:
+    if line.size > body * _LARGER:
         return True
     if line.text[0] == "(":
         return False  # "(In millions)", "(Unaudited)": said of what stands above
@@ -191,14 +193,13 @@ def _flow(block: Sequence[Line], words: Counter[str]) -> str:
     """The lines as running text, with words that were parted at the end of a line put together."""
     text = block[0].text
     for line in block[1:]:
-        if text[-1] in _HYPHENS and len(text) > 1 and text[-2].isalpha() and line.text[0].islower():
-            head, tail = _WORDS.findall(text[:-1])[-1:], _WORDS.match(line.text)
-            if head and tail is not None and not _is_compound(head[0], tail.group(), text[-1], words):
-                text = text[:-1] + line.text
-            else:
-                text = f"{text[:-1]}-{line.text}"
-        else:
+        head, tail = _WORDS.findall(text[-40:-1])[-1:], _WORDS.match(line.text)
+        if text[-1] not in _HYPHENS or not text[-2:-1].isalnum():
             text = f"{text} {line.text}"
+        elif head and tail and text[-2].isalpha() and line.text[0].islower() and not _is_compound(head[0], tail.group(), text[-1], words):
+            text = text[:-1] + line.text
+        else:
+            text = f"{text[:-1]}-{line.text}"
     return text
 
 
@@ -207,4 +208,4 @@ def _is_compound(head: str, tail: str, hyphen: str, words: Counter[str]) -> bool
     head, tail = head.casefold(), tail.casefold()
     if words[f"{head}-{tail}"] or words[head + tail]:
         return words[f"{head}-{tail}"] > words[head + tail]
-    return hyphen == "-" and words[head.rsplit("-", 1)[-1]] > 1 and words[tail] > 1
+    return hyphen != "\u00ad" and words[head.rsplit("-", 1)[-1]] > 1 and words[tail] > 1

@@ -45,7 +45,7 @@ class ParseOutcome:
 
 
 class ParserPool:
-    """Worker processes that run ``parse``. None is started before there is something to parse, and never more than there are files.
+    """Worker processes that run ``parse``: none before there is something to parse, and no more than the first call has files.
 
     Args:
         workers: most processes at once.

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, ParamSpec
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
 from plumbline.cli.output import Document
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_BUSY, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
-HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+P = ParamSpec("P")
+
+_SHARED = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks.")],
+}
+"""Options of every command. The runner looks for them itself, since it needs them before anything is parsed."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +33,35 @@ class Result:
     code: int = EXIT_OK
 
 
-Command = TypeVar("Command", bound=Callable[..., Result])
-
-
-class PlumblineCommand(TyperCommand):
-    """A command with the options that all share. The runner looks for them itself, since it needs them before anything is parsed."""
-
-    def __init__(self, *args: object, **settings: object) -> None:
-        super().__init__(*args, **settings)  # type: ignore[arg-type]
-        self.params.append(TyperOption(param_decls=["--json"], is_flag=True, expose_value=False, help="One JSON document on stdout."))
-        self.params.append(TyperOption(param_decls=["--debug"], is_flag=True, expose_value=False, help="Show tracebacks."))
-
-
-def command(app: typer.Typer, name: str, example: str) -> Callable[[Command], Command]:
+def command(app: typer.Typer, name: str, example: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Make a function a command of ``app``; ``example`` stands at the end of its help."""
     shown = f"[bold]Example:[/bold] [cyan]{example}[/cyan]"
-    return app.command(name, cls=PlumblineCommand, epilog=shown, context_settings=dict(HELP_SETTINGS))
+
+    def register(function: Callable[P, Result]) -> Callable[P, Result]:
+        paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+        says = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        app.command(name, help=says, epilog=shown, context_settings=dict(HELP_SETTINGS))(_with_shared_options(function))
+        return function
+
+    return register
 
 
 def group(name: str, says: str) -> typer.Typer:
     """A command that only has commands below it."""
     return typer.Typer(name=name, help=says, no_args_is_help=True, rich_markup_mode="rich", context_settings=dict(HELP_SETTINGS))
+
+
+def _with_shared_options(function: Callable[P, Result]) -> Callable[..., Result]:
+    signature = inspect.signature(function, eval_str=True)
+    added = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=a) for n, a in _SHARED.items()]
+
+    @functools.wraps(function)
+    def run(*args: P.args, **options: P.kwargs) -> Result:
+        for name in _SHARED:
+            options.pop(name, None)
+        return function(*args, **options)
+
+    parameters = [*signature.parameters.values(), *added]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "ingest", "plumbline ingest ./documents --name handbook")
     def ingest(
-        path: Annotated[str | None, typer.Argument(help="A folder, a file or an fsspec URL; without it every source with a contract.")] = None,
+        path: Annotated[
+            str | None, typer.Argument(metavar="PATH", help="A folder, a file or an fsspec URL; without it every source with a contract.")
+        ] = None,
         name: Annotated[str | None, typer.Option("--name", help="What to call the source; made from PATH unless given.")] = None,
         no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave with 4 when another run is writing, instead of waiting.")] = False,
     ) -> Result:
@@ -75,4 +77,6 @@ def _require_contracts(settings: Settings) -> None:
 
     if not any(file.suffix in (".yaml", ".yml") for folder in settings.contract_folders for file in folder.glob("*.y*ml")):
         folders = " and ".join(str(folder) for folder in settings.contract_folders)
-        raise WrongUsage(f"There is nothing to ingest: no contract in {folders}.", "Run `plumbline ingest PATH` with the folder of your documents.")
+        raise WrongUsage(
+            f"There is nothing to ingest: no contract in {folders}.", "Run `plumbline ingest PATH` with the folder of your documents."
+        )

@@ -64,7 +64,7 @@ def summarise(settings: Settings, outcome: Outcome) -> Summary:
     else:
         status, reasons = decision.status, decision.reasons  # type: ignore[assignment]
         unexplained = [f for f in outcome.failures if not _explained(f, decision.held)]
-        if status not in ("refused",) and unexplained:
+        if status != "refused" and unexplained:
             status, reasons = "failed", unexplained
     if decision is not None and decision.status == "published" and decision.revision is not None:
         for source, (staged, retired) in _points_changed(home, decision.revision).items():
@@ -173,7 +173,9 @@ def _release_line(summary: Summary) -> str:
     if summary.status == "published":
         c = summary.counts
         changes = f"{c.get('staged', 0)} passages added, {c.get('retired', 0)} retired"
-        return f"[bold green]Published[/bold green]: {live} with {c.get('documents', 0)} documents, {c.get('chunks', 0)} passages ({changes})."
+        return (
+            f"[bold green]Published[/bold green]: {live} with {c.get('documents', 0)} documents, {c.get('chunks', 0)} passages ({changes})."
+        )
     if summary.status == "unchanged":
         return f"[green]Nothing changed[/green]: {live}."
     if summary.status == "held":

@@ -100,7 +100,9 @@ def _write(path: Path, contract: str) -> Path:
         partial.write_text(contract, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        raise HomeDamaged(f"The contract {path} cannot be written: {error.strerror}.", "Check the home's owner, its mode and the disk.") from error
+        raise HomeDamaged(
+            f"The contract {path} cannot be written: {error.strerror}.", "Check the home's owner, its mode and the disk."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return path

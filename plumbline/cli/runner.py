@@ -61,6 +61,8 @@ def _explain(error: Exception, output: JsonOutput | None) -> int:
 
     if isinstance(error, PlumblineError):
         return _failed(output, error.slug, error.what, error.remedy, error.exit_code)
+    if isinstance(error, TyperException) and not error.format_message() and output is None:
+        return EXIT_USAGE  # a group without a command: its help was shown
     if isinstance(error, TyperException):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "plumbline"

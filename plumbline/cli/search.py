@@ -19,11 +19,13 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "search", "plumbline search 'how long must a plumb bob hang' --limit 3")
     def search(
-        query: Annotated[str, typer.Argument(help="What to look for, in your own words.")],
+        query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, in your own words.")],
         mode: Annotated[str, typer.Option("--mode", help="hybrid (both), dense (meaning) or sparse (words).")] = "hybrid",
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="How many passages.")] = 10,
         source: Annotated[list[str] | None, typer.Option("--source", "-s", help="Only from this source; may be repeated.")] = None,
-        as_of: Annotated[str | None, typer.Option("--as-of", help="An older release: its revision, or an instant (UTC unless it says).")] = None,
+        as_of: Annotated[
+            str | None, typer.Option("--as-of", help="An older release: its revision, or an instant (UTC unless it says).")
+        ] = None,
     ) -> Result:
         """Search the live release, or an older one.
 
@@ -85,5 +87,7 @@ def _as_of(text: str | None) -> int | datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise WrongUsage(f"{text!r} is neither a revision nor an instant.", "Give a number, or a time such as 2026-11-21T09:00:00Z.") from error
+        raise WrongUsage(
+            f"{text!r} is neither a revision nor an instant.", "Give a number, or a time such as 2026-11-21T09:00:00Z."
+        ) from error
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -33,7 +33,9 @@ def show(settings: Settings, answer: SearchAnswer) -> None:
     if not answer.hits:
         console.print(Text(f"Nothing in release {answer.release.revision} answers that.", style="yellow"))
     for arm in answer.degraded:
-        console.print(Text(f"The {arm.arm} arm is left out of this answer ({arm.reason}). See: plumbline doctor", style="yellow"), soft_wrap=True)
+        console.print(
+            Text(f"The {arm.arm} arm is left out of this answer ({arm.reason}). See: plumbline doctor", style="yellow"), soft_wrap=True
+        )
     for hint in answer.hints:
         console.print(Text(f"{hint.message}", style="yellow"), soft_wrap=True)
     if answer.hints and not answer.hits:

@@ -24,14 +24,14 @@ def register(app: typer.Typer) -> None:
         """
         import threading
 
+        from plumbline.cli.ready import address_of, wait_for_answer
         from plumbline.cli.settings import load_settings
-        from plumbline.ready import address_of, wait_for_answer
         from retrieval_service.app import serve as run_service
 
         overrides: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         settings = load_settings(overrides)
         address = address_of(settings)
-        document = {"service": address, "documentation": f"{address}/docs", "home": str(settings.root)}
+        document = {"service": address, "documentation": f"{address}/openapi.json", "home": str(settings.root)}
         output, done = json_output(), threading.Event()
         say(f"Plumbline answers at {address} (Ctrl-C stops it).")
         if output is not None:

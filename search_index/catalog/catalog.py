@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import JsonValue as Json
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from search_index.catalog import tables as t
 from search_index.errors import DiskFull, HomeDamaged, NothingPublished, PlumblineError, Refused, RevisionUnknown
-from search_index.model.release import Json, Manifest, Pointer, ReleaseRecord, Verdict, canonical_json, now
+from search_index.model.release import Manifest, Pointer, ReleaseRecord, Verdict, canonical_json, now
 from search_index.model.state import Change, LaneState
 
 _HEAD = "0001"
@@ -69,7 +70,9 @@ class Catalog:
                 "Put back a copy of it; the tables and index directories beside it are untouched.",
             ) from e
         except SQLAlchemyError as e:
-            raise HomeDamaged(f"The catalog at {self._engine.url.render_as_string()} cannot be used: {e}.", "See `plumbline doctor`.") from e
+            raise HomeDamaged(
+                f"The catalog at {self._engine.url.render_as_string()} cannot be used: {e}.", "See `plumbline doctor`."
+            ) from e
 
     # releases and the pointer -------------------------------------------------------------------------------------
 
@@ -129,7 +132,14 @@ class Catalog:
             revision = (c.execute(select(func.max(t.releases.c.revision))).scalar() or 0) + 1
             c.execute(
                 insert(t.releases).values(
-                    revision=revision, status="candidate", run_id=run_id, created_at=now(), manifest=None, signature=None, reasons=[], scores={}
+                    revision=revision,
+                    status="candidate",
+                    run_id=run_id,
+                    created_at=now(),
+                    manifest=None,
+                    signature=None,
+                    reasons=[],
+                    scores={},
                 )
             )
         return revision
@@ -160,7 +170,9 @@ class Catalog:
             if paused:
                 raise Refused(f"Publishing is paused: {paused}.", "`plumbline releases resume` lifts it.")
             if head != expected_head:
-                raise Refused(f"Release {revision} was staged against {expected_head}, but the head is {head} now.", "Run the ingest again.")
+                raise Refused(
+                    f"Release {revision} was staged against {expected_head}, but the head is {head} now.", "Run the ingest again."
+                )
             at = now()
             done = c.execute(
                 update(t.releases)
@@ -191,9 +203,7 @@ class Catalog:
             live = c.execute(select(t.pointer.c.live)).scalar()
             c.execute(update(t.releases).where(t.releases.c.revision == live).values(status="retired"))
             done = c.execute(
-                update(t.releases)
-                .where(t.releases.c.revision == revision, t.releases.c.published_at.is_not(None))
-                .values(status="live")
+                update(t.releases).where(t.releases.c.revision == revision, t.releases.c.published_at.is_not(None)).values(status="live")
             )
             if done.rowcount != 1:
                 raise RevisionUnknown(f"Release {revision} was never published.", "`plumbline releases list` shows those that were.")
@@ -296,7 +306,9 @@ class Catalog:
         """Changes that wait or were accepted, newest first."""
         query = select(t.changes).order_by(t.changes.c.seen_at.desc())
         with self._transaction() as c:
-            return [Change(**dict(row)) for row in c.execute(query if source is None else query.where(t.changes.c.source == source)).mappings()]
+            return [
+                Change(**dict(row)) for row in c.execute(query if source is None else query.where(t.changes.c.source == source)).mappings()
+            ]
 
     def accept_change(self, source: str, change: str, actor: str, reason: str) -> Change:
         """Let a waiting change through from the next run on.
@@ -309,7 +321,8 @@ class Catalog:
             found = c.execute(select(t.changes).where(*of_it)).mappings().all()
             if len(found) != 1:
                 raise RevisionUnknown(
-                    f"Source {source} has {'no' if not found else 'more than one'} change {change!r}.", "`plumbline sources list` shows what waits."
+                    f"Source {source} has {'no' if not found else 'more than one'} change {change!r}.",
+                    "`plumbline sources list` shows what waits.",
                 )
             c.execute(update(t.changes).where(*of_it).values(accepted_at=now(), actor=actor, reason=reason))
             return Change(**dict(c.execute(select(t.changes).where(*of_it)).mappings().one()))
@@ -342,4 +355,6 @@ def _migrate(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except command.util.CommandError as e:  # type: ignore[attr-defined]
-        raise HomeDamaged(f"The catalog is from another version of Plumbline: {e}.", "Install the version that wrote it, or a newer one.") from e
+        raise HomeDamaged(
+            f"The catalog is from another version of Plumbline: {e}.", "Install the version that wrote it, or a newer one."
+        ) from e

@@ -13,6 +13,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import qdrant_edge as edge
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -62,14 +63,7 @@ class EmbeddedReader(IndexReader):
         self._folder = folder
         self._calls, self._idle, self._closed = 0, threading.Condition(), False
         self._statistics = lru_cache(maxsize=4)(self._load_statistics)
-        with engine_errors(f"{folder} cannot be opened", REBUILD):
-            if not (folder / "shard" / "segments").is_dir():
-                raise HomeDamaged(f"{folder} has no segments.", REBUILD)
-            self._shard = edge.EdgeShard.load(str(folder / "shard"))
-            stored = self._shard.count(edge.CountRequest(exact=True))
-        if stored != len(self._rows):
-            self.close()
-            raise HomeDamaged(f"{folder} holds {stored} points and its ledger {len(self._rows)}.", REBUILD)
+        self._shard = _opened_shard(folder, self._about, self._ledger)
 
     @property
     def directory_revision(self) -> int:
@@ -244,6 +238,33 @@ class EmbeddedReader(IndexReader):
             return TermStatistics.load(self._folder / "statistics" / f"{before[-1]}.npz")
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise HomeDamaged(f"{self._folder}: the term statistics of revision {revision} cannot be read.", REBUILD) from error
+
+
+def _opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard:
+    """Load the shard and make sure that it holds, and lets be seen, as much as the ledger says.
+
+    A lost file is not always missed while loading: without a payload index every search would just come back empty.
+    """
+    with engine_errors(f"{folder} cannot be opened", REBUILD):
+        if not (folder / "shard" / "segments").is_dir():
+            raise HomeDamaged(f"{folder} has no segments.", REBUILD)
+        shard = edge.EdgeShard.load(str(folder / "shard"))
+        try:
+            groups = frozenset(pc.unique(pc.list_flatten(ledger["access"])).to_pylist())
+            wanted = conditions(Visibility(about.revision, groups))
+            stored = shard.count(edge.CountRequest(exact=True))
+            visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
+            expected = ledgers.visible_after(ledger, about.revision)
+            if (stored, visible) != (ledger.num_rows, expected):
+                raise HomeDamaged(
+                    f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD
+                )
+            if stored and not shard.retrieve([ledger["point_id"][0].as_py()], True, [DENSE, SPARSE])[0].vector:
+                raise HomeDamaged(f"{folder}: the vectors cannot be read.", REBUILD)
+        except BaseException:
+            shard.close()
+            raise
+    return shard
 
 
 def _settled(fetch: Callable[[int], tuple[list[str], Vector]], limit: int) -> Scored:

@@ -98,6 +98,12 @@ def read(path: Path) -> pa.Table:
     return table
 
 
+def visible_after(ledger: pa.Table, revision: int) -> int:
+    """How many points that anyone may see are still valid after ``revision``."""
+    current = _numbers(ledger["valid_to"].combine_chunks(), np.int64) > revision
+    return int(np.count_nonzero(current & (np.diff(_offsets(ledger["access"].combine_chunks())) > 0)))
+
+
 class Rows:
     """The ledger by point id, with every point's terms. Holds views of the mapped file, no copies."""
 

@@ -193,7 +193,9 @@ def _condition(condition: Condition) -> edge.FieldCondition | edge.Filter:
         return edge.Filter(should=[_condition(part) for part in condition.of])
     if isinstance(condition, OneOf):
         values = list(condition.values)
-        matched = edge.MatchValue(values[0]) if isinstance(values[0], bool) else edge.MatchAny([str(value) for value in values])
-        return edge.FieldCondition(key=condition.key, match=matched)
+        if isinstance(values[0], bool):
+            # Python's own bool is taken for a number, and then matches nothing.
+            return edge.FieldCondition(key=condition.key, match=edge.MatchValue(np.bool_(values[0])))  # type: ignore[arg-type]
+        return edge.FieldCondition(key=condition.key, match=edge.MatchAny([str(value) for value in values]))
     bounds = edge.RangeFloat(gte=condition.at_least, gt=condition.above, lte=condition.at_most, lt=condition.below)
     return edge.FieldCondition(key=condition.key, range=bounds)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def document(*parts: Part, title: str = "Handbook") -> ParsedDocument:
 
 def prose(words: int, first: int = 0) -> str:
     """Sentences of eight different words each."""
-    return " ".join(f"w{n}" + ("." if n % 8 == 7 else "") for n in range(first, first + words))
+    return " ".join(f"{'w' if n % 8 else 'W'}{n}" + ("." if n % 8 == 7 else "") for n in range(first, first + words))
 
 
 def check(chunks: list[Chunk], parsed: ParsedDocument, wanted: ChunkerSettings, counter: TokenCounter) -> None:
@@ -66,6 +67,7 @@ PARTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(PARTS, max_size=12),
@@ -129,12 +131,16 @@ def test_a_long_header_keeps_to_a_quarter_and_to_title_and_last_section(counter:
 def test_small_sections_are_put_together(counter: TokenCounter) -> None:
     sections = [part for n in range(40) for part in (Part("Title", f"Note {n}", depth=1), Part("NarrativeText", f"Only note {n} is here."))]
     chunks = chunk_document(document(*sections), DEFAULT, counter)
-    assert min(chunk.tokens for chunk in chunks) > 90
+    assert min(chunk.tokens for chunk in chunks) > 64
     assert all(chunk.text.startswith("Note ") for chunk in chunks)
 
 
 def test_a_title_stays_with_what_it_is_the_title_of(counter: TokenCounter) -> None:
-    parts = [part for n in range(30) for part in (Part("NarrativeText", prose(20 + n * 3 % 60, n * 100)), Part("Title", f"Heading {n}", depth=n % 3))]
+    parts = [
+        part
+        for n in range(30)
+        for part in (Part("NarrativeText", prose(20 + n * 3 % 60, n * 100)), Part("Title", f"Heading {n}", depth=n % 3))
+    ]
     for chunk in chunk_document(document(*parts, Part("NarrativeText", prose(40))), DEFAULT, counter):
         assert not chunk.text.split("\n")[-1].startswith("Heading")
 
@@ -143,9 +149,9 @@ def test_a_long_paragraph_is_cut_between_sentences_and_overlaps(counter: TokenCo
     parsed = document(Part("NarrativeText", prose(600)))
     chunks = chunk_document(parsed, DEFAULT, counter)
     assert len(chunks) > 3
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.text.endswith(".")
-        assert int(after.text.split()[0].removeprefix("w").rstrip(".")) % 8 == 0
+        assert after.text.startswith("W")
         shared = parsed.text[after.start : before.end]
         assert 0 < len(counter.spans(shared)) <= DEFAULT.overlap_tokens
 
@@ -166,7 +172,9 @@ def test_passages_keep_to_their_page(counter: TokenCounter) -> None:
 
 
 def test_a_few_words_left_on_a_page_join_the_next(counter: TokenCounter) -> None:
-    parsed = document(Part("NarrativeText", prose(60), 1), Part("NarrativeText", prose(6, 700), 2), Part("NarrativeText", prose(60, 800), 3))
+    parsed = document(
+        Part("NarrativeText", prose(60), 1), Part("NarrativeText", prose(6, 700), 2), Part("NarrativeText", prose(60, 800), 3)
+    )
     chunks = chunk_document(parsed, DEFAULT, counter)
     assert min(chunk.tokens for chunk in chunks) > 60
 
@@ -189,6 +197,7 @@ def test_a_document_without_text_has_no_passages(counter: TokenCounter) -> None:
     assert chunk_document(document(), DEFAULT, counter) == []
 
 
+@pytest.mark.slow
 def test_real_documentation_keeps_the_promises(counter: TokenCounter, shared_data: Callable[[str], Path]) -> None:
     files = sorted(shared_data("docs-versions/2.18").rglob("*.mdx"))[::12]
     for file in files:

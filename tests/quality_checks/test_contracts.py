@@ -126,7 +126,7 @@ MISTAKES = [
     ("overlap_tokens: 16", "overlap_tokens: 65", 37, "overlap_tokens (65) is more than half of max_tokens (128)"),
     ("product: widget", "source: widget", 42, "metadata may not set 'source'"),
     ("format: records", "format: files", 36, "'records' is for a server whose format is 'records'"),
-    ("removalThreshold, value: 0.2", "removalThreshold, value: 2", 41, "less than or equal to the maximum of 1"),
+    ("removalThreshold, value: 0.2", "removalThreshold, value: 2", 41, "greater than the maximum of 1"),
     ("status: active", "status: [active", 7, "expected"),
     ("status: active", "status: &a active\nid: *a", 7, "aliases are not allowed"),
     ("status: active", "status: active\nstatus: draft", 7, "duplicate key"),

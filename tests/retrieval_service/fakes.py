@@ -6,12 +6,14 @@ The fakes know what the service may ask of them and nothing else: any other call
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from fastapi.testclient import TestClient
 from pydantic import JsonValue as Json
 
 from search_index.engine.interface import IndexReader, Payload, Visibility
@@ -84,7 +86,7 @@ class Passage:
             "encoder": "e1" * 32,
             "run_id": RUN,
             "vector_key": "aa" * 32,
-            "access": sorted(self.groups),
+            "access": list[Json](sorted(self.groups)),
             "valid_from": self.valid_from,
             "valid_to": self.valid_to,
         }
@@ -274,19 +276,20 @@ class FakeIndex:
 
     def _decide(self, home: Home, revision: int, manifest: Manifest) -> None:
         at = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+        handbook, tickets = manifest.sources["handbook"], manifest.sources["tickets"]
         found = [
             Verdict(check=check, subject=subject, inputs=inputs, outcome="passed", severity="error", summary=summary, run_id=RUN, at=at)
             for check, subject, inputs, summary in (
                 (
                     "documents_complete",
                     "handbook",
-                    {"rows": manifest.sources["handbook"].documents.digest},
+                    {"rows": handbook.documents.digest},
                     "128 of 128 documents are there",
                 ),
                 (
                     "vectors_unit_length",
                     "tickets",
-                    {"rows": manifest.sources["tickets"].vectors.digest},
+                    {"rows": tickets.vectors.digest},
                     "1910 of 1910 vectors have length 1",
                 ),
                 ("golden_set", "candidate", {"manifest": manifest.digest}, "nDCG@10 0.742 is above the floor of 0.2"),
@@ -307,3 +310,14 @@ def damaged(revision: int) -> PlumblineError:
 
 def search_body(query: str = "release pointer", **more: Json) -> dict[str, Json]:
     return {"query": query, **more}
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    """Ask again and again, for at most 30 seconds."""
+    until = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < until, what
+
+
+def wait_until_served(client: TestClient, revision: int) -> None:
+    wait_until(lambda: client.get("/health/ready").json().get("revision") == revision, f"release {revision} is not served")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import socket
@@ -12,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -45,8 +47,6 @@ def test_its_policy_lets_nothing_else_run(client: TestClient) -> None:
 
 @pytest.fixture
 def address(index: FakeIndex) -> Iterator[str]:
-    import io
-
     app = create_app(index.settings, telemetry=Telemetry(io.StringIO()), load=index.load)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
     with socket.socket() as listener:
@@ -74,13 +74,14 @@ class Page:
         def look(driver: webdriver.Chrome) -> WebElement | None:
             return next((e for e in driver.find_elements(By.CSS_SELECTOR, selector) if text in e.text), None)
 
-        found = WebDriverWait(self.driver, 30, ignored_exceptions=None).until(look, f"{selector} with {text!r}")
+        found = WebDriverWait(self.driver, 30, ignored_exceptions=[StaleElementReferenceException]).until(look, f"{selector} with {text!r}")
         assert found is not None
         return found
 
     def complaints(self) -> list[str]:
         """Errors on the browser's console, but for answers that are problems by design."""
-        return [str(line["message"]) for line in self.driver.get_log("browser") if "Failed to load resource" not in str(line["message"])]
+        logged: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [str(line["message"]) for line in logged if "Failed to load resource" not in str(line["message"])]
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_person_reads_releases_and_quality(index: FakeIndex, page: Page) -> No
     page.open("#/releases")
     page.find("tbody tr:nth-child(1)", "rejected")
     page.find("tbody tr:nth-child(1)", "nDCG@10 fell by 0.09")
-    page.find("tbody a", "1").click()
+    page.find("tbody a[href='#/releases/1']").click()
     page.find("main h1", "Release 1")
     page.find("td", "128 of 128 documents are there")
     page.open("#/quality")

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import re
-import time
 
 from fastapi.testclient import TestClient
 
-from tests.retrieval_service.fakes import FakeIndex, damaged, search_body
+from tests.retrieval_service.fakes import FakeIndex, damaged, search_body, wait_until
 
 
 def metric(client: TestClient, name: str) -> float:
@@ -14,9 +13,7 @@ def metric(client: TestClient, name: str) -> float:
 
 
 def wait_for(client: TestClient, name: str, least: float) -> None:
-    until = time.monotonic() + 30
-    while metric(client, name) < least:
-        assert time.monotonic() < until, name
+    wait_until(lambda: metric(client, name) >= least, name)
 
 
 def test_alive_even_with_nothing_to_serve(empty: TestClient) -> None:

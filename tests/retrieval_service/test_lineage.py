@@ -5,15 +5,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.retrieval_service.fakes import CHUNK, RUN, FakeIndex, Passage
+from tests.retrieval_service.fakes import CHUNK, RUN, FakeIndex, Passage, wait_until_served
 
 OTHER = "6f0c55ee-5a0c-5b51-8d28-3c4a2f3f6f01"
 
 
 def publish(index: FakeIndex, client: TestClient) -> None:
-    revision = index.publish()
-    while client.get("/health/ready").json()["revision"] != revision:
-        pass
+    wait_until_served(client, index.publish())
 
 
 def edges(answer: dict[str, Any]) -> set[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from retrieval_service.telemetry import Telemetry
 from search_index.errors import HomeDamaged, NothingPublished, ReleaseUntrusted
 from search_index.home import Home, LoadedRelease
 from search_index.settings import Settings
-from tests.retrieval_service.fakes import FakeIndex, FakeReader, FakeSearcher, damaged, search_body
+from tests.retrieval_service.fakes import FakeIndex, FakeReader, FakeSearcher, damaged, search_body, wait_until_served
 
 
 class Clock:
@@ -238,9 +238,7 @@ def test_no_request_fails_while_releases_are_swapped_under_load(index: FakeIndex
             thread.start()
         for _ in range(6):
             wanted = index.publish()
-            until = time.monotonic() + 30
-            while client.get("/health/ready").json()["revision"] != wanted:
-                assert time.monotonic() < until, "the new release is not served"
+            wait_until_served(client, wanted)
         done.set()
         for thread in threads:
             thread.join()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from fastapi.testclient import TestClient
 
 from search_index.model.release import Held
-from tests.retrieval_service.fakes import RUN, FakeIndex
+from tests.retrieval_service.fakes import RUN, FakeIndex, wait_until
 
 
 def test_the_list_says_what_is_live_and_why_others_are_not(client: TestClient, index: FakeIndex) -> None:
@@ -55,6 +55,5 @@ def test_an_unknown_release_is_not_found(client: TestClient) -> None:
 
 def test_releases_can_be_read_although_none_can_be_served(index: FakeIndex, empty: TestClient) -> None:
     index.publish(signed=False)
-    while empty.get("/v1/releases").status_code != 200:
-        pass
+    wait_until(lambda: empty.get("/v1/releases").status_code == 200, "no releases")
     assert empty.get("/v1/releases").json()["live"] == 1

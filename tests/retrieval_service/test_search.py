@@ -9,9 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from search_index.errors import ArmsUnavailable
-from search_index.model.release import Held
+from search_index.model.release import Held, now
 from search_index.model.search import Degraded
-from tests.retrieval_service.fakes import CHUNK, FakeIndex, FakeSearcher, Passage, search_body
+from search_index.model.state import LaneState
+from tests.retrieval_service.fakes import CHUNK, FakeIndex, FakeSearcher, Passage, search_body, wait_until_served
 
 
 def searcher(index: FakeIndex) -> FakeSearcher:
@@ -21,8 +22,7 @@ def searcher(index: FakeIndex) -> FakeSearcher:
 def publish(index: FakeIndex, client: TestClient, held: list[Held] | None = None, other_index: str | None = None) -> int:
     """Publish and wait until it is served."""
     revision = index.publish(held=held, index=other_index or "1d" * 32)
-    while client.get("/health/ready").json()["revision"] != revision:
-        pass
+    wait_until_served(client, revision)
     return revision
 
 
@@ -105,8 +105,7 @@ def test_as_of_a_release_not_loaded_yet_says_to_ask_again(client: TestClient, in
 def test_as_of_after_rollback_still_reaches_the_head(client: TestClient, index: FakeIndex) -> None:
     publish(index, client)
     index.rollback(1)
-    while client.get("/health/ready").json()["revision"] != 1:
-        pass
+    wait_until_served(client, 1)
     assert client.post("/v1/search", json=search_body(as_of=2)).json()["release"]["revision"] == 2
 
 
@@ -139,9 +138,6 @@ def test_every_arm_failing_is_a_problem_not_an_empty_answer(client: TestClient, 
 
 
 def quarantine(index: FakeIndex, source: str, files: int) -> None:
-    from search_index.model.release import now
-    from search_index.model.state import LaneState
-
     catalog = index.home.catalog
     catalog.record_lane(
         LaneState(source=source, stage="documents", inputs="", data_version="", state={"quarantined": files}, run_id="r", at=now())

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pipelines.parsing.markdown import split_front_matter, without_components
 from pipelines.parsing.partition import parse
 
-MDX = b'''---
+MDX = b"""---
 title: "Getting Started"
 slug: "/get-started"
 sidebar_position: 2
@@ -44,7 +44,7 @@ Run this:
 | --- | --- |
 | `A` | first<br/>of all |
 | [B](b.mdx) | |
-'''
+"""
 
 
 def test_mdx_reads_as_its_reader_would_see_it() -> None:
@@ -89,4 +89,4 @@ def test_code_is_left_alone() -> None:
 
 
 def test_comparisons_and_generics_are_not_components() -> None:
-    assert without_components("if a <B and c> d, then List<int> holds x < Y") == "if a <B and c> d, then List<int> holds x < Y"
+    assert without_components("if a < B and c > d, then List<int> holds x < Y") == "if a < B and c > d, then List<int> holds x < Y"

@@ -1,0 +1,258 @@
+"""The facts behind ``plumbline status``. Looking changes nothing: no home is made, no table written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbline.cli.quarantine import Quarantined, quarantined_documents
+from plumbline.cli.ready import address_of, answers
+from plumbline.cli.settings import has_home
+from plumbline.cli.up_report import ndcg_of
+from plumbline.up import UpState, up_state
+
+if TYPE_CHECKING:
+    from quality_checks.contracts import Contract
+    from search_index.catalog import Catalog
+    from search_index.model.release import ReleaseRecord
+    from search_index.model.state import Change, LaneState
+    from search_index.settings import Settings
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A symptom and the command that helps."""
+
+    symptom: str
+    command: str
+
+
+@dataclass(frozen=True)
+class LiveFacts:
+    """The live release in short."""
+
+    revision: int
+    published_at: datetime
+    documents: int
+    chunks: int
+    ndcg: float | None
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """One source. ``current_at`` is the last instant the live release was known to hold what the source held."""
+
+    name: str
+    state: str
+    documents: int
+    quarantined: int
+    location: str
+    current_at: datetime | None
+    sla_s: float | None
+    within_sla: bool | None
+    reasons: list[str]
+
+    @property
+    def freshness(self) -> str:
+        """In one word or two."""
+        if self.current_at is None:
+            return "-"
+        from search_index.model.release import now
+
+        age = f"{_short(now() - self.current_at)} ago"
+        return (
+            age
+            if self.within_sla is None
+            else f"{age}, {'in' if self.within_sla else 'beyond'} SLA of {_short(timedelta(seconds=self.sla_s or 0))}"
+        )
+
+
+@dataclass
+class Facts:
+    """Everything ``plumbline status`` tells."""
+
+    home: str
+    live: LiveFacts | None = None
+    head: int | None = None
+    paused: str | None = None
+    sources: list[SourceFacts] = field(default_factory=list)
+    quarantine: dict[str, list[Quarantined]] = field(default_factory=dict)
+    waiting: list[Change] = field(default_factory=list)
+    last_refused: tuple[int, list[str]] | None = None
+    disk: dict[str, int] = field(default_factory=dict)
+    service: str | None = None
+    up: UpState | None = None
+    writer: str | None = None
+    advice: list[Advice] = field(default_factory=list)
+
+    def document(self) -> dict[str, object]:
+        """For ``--json``."""
+        held = [{"source": s.name, "reasons": s.reasons} for s in self.sources if s.reasons]
+        return {
+            "home": self.home,
+            "live": asdict(self.live) if self.live else None,
+            "head": self.head,
+            "paused": self.paused,
+            "held": held,
+            "sources": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.sources},
+            "quarantined": {source: [asdict(d) for d in documents] for source, documents in self.quarantine.items()},
+            "waiting": [change.model_dump(mode="json") for change in self.waiting],
+            "last_refused": {"revision": self.last_refused[0], "reasons": self.last_refused[1]} if self.last_refused else None,
+            "disk": {f"{name}_bytes": size for name, size in self.disk.items()},
+            "service": self.service,
+            "up": asdict(self.up) if self.up else None,
+            "writer": self.writer,
+            "advice": [asdict(advice) for advice in self.advice],
+        }
+
+
+def gather(settings: Settings) -> Facts:
+    """Look at everything once."""
+    from plumbline.cli.advice import advise
+
+    address = address_of(settings)
+    facts = Facts(
+        home=str(settings.root),
+        disk=_disk(settings),
+        service=address if answers(f"{address}/health/live", timeout_s=0.5) else None,
+        up=up_state(settings),
+        writer=writer_of(settings),
+    )
+    if has_home(settings):
+        from search_index.catalog import Catalog
+
+        _from_catalog(settings, Catalog.open(settings.catalog_url), facts)
+    else:
+        _sources(settings, None, None, facts)
+    facts.advice = advise(facts)
+    return facts
+
+
+def _from_catalog(settings: Settings, catalog: Catalog, facts: Facts) -> None:
+    pointer = catalog.pointer()
+    facts.head, facts.paused = pointer.head, pointer.paused
+    record = catalog.release(pointer.live) if pointer.live is not None else None
+    if record is not None and record.manifest is not None and record.published_at is not None:
+        counts = record.manifest.counts
+        facts.live = LiveFacts(record.revision, record.published_at, counts.documents, counts.chunks, ndcg_of(record.scores))
+    newest = next(iter(catalog.releases(1)), None)
+    if newest is not None and newest.status == "rejected":
+        facts.last_refused = (newest.revision, newest.reasons)
+    facts.waiting = [change for change in catalog.changes() if change.accepted_at is None]
+    facts.quarantine = quarantined_documents(settings, catalog.quarantined())
+    _sources(settings, catalog, record, facts)
+
+
+def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | None, facts: Facts) -> None:
+    from quality_checks.contracts import load_contracts
+
+    contracts, broken = load_contracts(settings.contract_folders, settings.contract_variables)
+    quarantined = catalog.quarantined() if catalog else {}
+    lanes = {(lane.source, lane.stage): lane for lane in catalog.lanes()} if catalog else {}
+    published = live.manifest.sources if live and live.manifest else {}
+    held = {h.source: h.reasons for h in live.manifest.held} if live and live.manifest else {}
+    for name in sorted(contracts.keys() | broken.keys() | published.keys()):
+        contract, pin = contracts.get(name), published.get(name)
+        reasons = list(held.get(name, []))
+        if name in broken:
+            reasons = [str(broken[name])]
+        elif contract is None and not reasons:
+            reasons = ["its contract is gone"]
+        manifest = lanes.get((name, "manifest"))
+        problem = manifest.state.get("problem") if manifest else None
+        if problem and not reasons:
+            reasons = [str(problem)]
+        current_at = _current_at(live, name, {s: lanes.get((name, s)) for s in ("documents", "chunks", "vectors")}, manifest, reasons)
+        sla = contract.freshness_sla if contract else None
+        facts.sources.append(
+            SourceFacts(
+                name=name,
+                state=_state(contract, reasons, pin is not None, manifest is not None),
+                documents=pin.documents.rows if pin else 0,
+                quarantined=quarantined.get(name, 0),
+                location=contract.location if contract else "-",
+                current_at=current_at,
+                sla_s=sla.total_seconds() if sla else None,
+                within_sla=_within(current_at, sla),
+                reasons=reasons,
+            )
+        )
+
+
+def _state(contract: Contract | None, reasons: list[str], published: bool, looked_at: bool) -> str:
+    if reasons:
+        return "held" if published or contract else "broken"
+    return "live" if published else "not published" if looked_at else "never run"
+
+
+def _current_at(
+    live: ReleaseRecord | None, source: str, lanes: dict[str, LaneState | None], manifest: LaneState | None, reasons: list[str]
+) -> datetime | None:
+    """When the source was last listed, if the live release holds what it came to; else when that release was published."""
+    pin = live.manifest.sources.get(source) if live and live.manifest else None
+    if live is None or pin is None:
+        return None
+    agrees = all(lane is not None and lane.data_version == pin.pin(lane.stage).digest for lane in lanes.values())
+    if agrees and not reasons and manifest is not None:
+        return manifest.at
+    return live.published_at
+
+
+def _within(current_at: datetime | None, sla: timedelta | None) -> bool | None:
+    if sla is None or current_at is None:
+        return None
+    from search_index.model.release import now
+
+    return now() - current_at <= sla
+
+
+def _disk(settings: Settings) -> dict[str, int]:
+    there = settings.root
+    while not there.exists():
+        there = there.parent
+    sizes = {"index": _bytes(settings.root / "index"), "models": _bytes(settings.models_dir)}
+    if "://" not in settings.lake:
+        sizes = {"lake": _bytes(Path(settings.lake)), **sizes}
+    return {**sizes, "free": shutil.disk_usage(there).free}
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for base, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_blocks * 512
+            except OSError:  # a run replaced it while we counted
+                continue
+    return total
+
+
+def writer_of(settings: Settings) -> str | None:
+    """Who writes to the home right now, None when nobody does."""
+    from filelock import FileLock, Timeout
+
+    path = settings.root / "lease.lock"
+    if not path.exists():
+        return None
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = settings.root / "lease.holder"
+        return holder.read_text() if holder.exists() else "another process"
+    except OSError:
+        return None
+    lock.release()
+    return None
+
+
+def _short(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

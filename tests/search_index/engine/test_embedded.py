@@ -1,0 +1,337 @@
+"""The embedded engine: the conformance suite, and what is true of directories and processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qdrant_edge as edge
+
+from search_index.engine import directory
+from search_index.engine.embedded import EmbeddedEngine
+from search_index.engine.interface import Delta, Engine
+from search_index.engine.shard import engine_errors
+from search_index.errors import DiskFull, HomeDamaged
+from tests.conftest import ROOT
+from tests.search_index.engine.conformance import EngineConformance, published, sparse
+from tests.search_index.engine.points import BM25, DIMENSION, INDEX, Passage, passages, seen_at, table, vector_of
+
+BUILD_FOR_EVER = """
+import sys
+from pathlib import Path
+from search_index.engine.embedded import EmbeddedEngine
+from search_index.engine.interface import Delta
+from tests.search_index.engine.points import BM25, DIMENSION, INDEX, passages, table
+engine = EmbeddedEngine(Path(sys.argv[1]))
+added = table(passages(1500, seed=9), 2)
+print("ready", flush=True)
+while True:
+    engine.stage(INDEX, 1, 2, Delta(added, [passages(40)[0].point(1)]), BM25, DIMENSION, None)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(tmp_path / "indexes")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "indexes" / INDEX
+
+
+class TestEmbedded(EngineConformance):
+    @pytest.fixture
+    def engine(self, tmp_path: Path) -> Engine:
+        return EmbeddedEngine(tmp_path / "indexes")
+
+
+@pytest.mark.slow
+def test_a_builder_killed_at_any_moment_leaves_the_head_whole(engine: EmbeddedEngine, folder: Path) -> None:
+    before = published(engine, None, 1, passages(40)).content
+    for pause in (0.0, 0.05, 0.15, 0.3, 0.5):
+        builder = subprocess.Popen([sys.executable, "-c", BUILD_FOR_EVER, str(folder.parent)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert builder.stdout is not None
+        assert builder.stdout.readline() == "ready\n"
+        time.sleep(pause)
+        builder.send_signal(signal.SIGKILL)
+        builder.wait()
+        builder.stdout.close()
+        with closing(engine.open(INDEX, 1)) as reader:
+            assert (reader.content, reader.directory_revision, reader.count(seen_at(1))) == (before, 1, 40)
+        left = [entry.name for entry in folder.iterdir() if entry.name != "r0000001"]
+        assert len(engine.recover({(INDEX, 1)}, keep=3)) == len(left)
+        assert [entry.name for entry in folder.iterdir()] == ["r0000001"]
+    assert engine.verify(INDEX, 1) == []
+    published(engine, 1, 3, passages(5, seed=3))
+    assert engine.verify(INDEX, 3) == []
+
+
+def test_recovery_keeps_what_was_published_and_a_reserve(engine: EmbeddedEngine, folder: Path) -> None:
+    for head, revision in ((None, 1), (1, 2), (2, 3), (3, 4)):
+        published(engine, head, revision, passages(3, seed=revision))
+    published(engine, 4, 5, passages(3, seed=5))  # renamed, and then the process died before the pointer moved
+    engine.stage(INDEX, 4, 6, Delta(table([], 6)), BM25, DIMENSION, None)
+    done = engine.recover({(INDEX, revision) for revision in (1, 2, 3, 4)}, keep=2)
+    assert len(done) == 4
+    assert sorted(entry.name for entry in folder.iterdir()) == ["r0000003", "r0000004"]
+    with closing(engine.open(INDEX, 1)) as reader:
+        assert reader.count(seen_at(1)) == 3
+    assert engine.recover({(INDEX, revision) for revision in (1, 2, 3, 4)}, keep=2) == []
+
+
+def test_a_reader_in_another_process_sees_the_same(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(40))
+    look = (
+        "import sys; from pathlib import Path; from search_index.engine.embedded import EmbeddedEngine;"
+        "from tests.search_index.engine.points import *;"
+        "r = EmbeddedEngine(Path(sys.argv[1])).open(INDEX, 1); print(r.content, *r.dense(vector_of('x'), seen_at(1), 5).ids)"
+    )
+    with closing(engine.open(INDEX, 1)) as reader:
+        other = subprocess.run([sys.executable, "-c", look, str(folder.parent)], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert other.stdout.split() == [reader.content, *reader.dense(vector_of("x"), seen_at(1), 5).ids]
+
+
+def test_reading_does_not_import_pandas(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(10))
+    look = (
+        "import sys; from pathlib import Path; from search_index.engine.embedded import EmbeddedEngine; import numpy as np;"
+        "from search_index.engine.interface import Visibility; from search_index.bm25 import query_weights;"
+        f"r = EmbeddedEngine(Path(sys.argv[1])).open('{INDEX}', 1); seen = Visibility(1, frozenset({{'everyone'}}));"
+        f"r.dense(np.ones({DIMENSION}, np.float32), seen, 5); print(len(r.sparse(*query_weights('gate', r.statistics(1)), seen, 5).ids));"
+        "print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", look, str(folder.parent)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5", "False"]
+
+
+def test_a_reader_survives_publishing_and_removal_of_its_directory(engine: EmbeddedEngine) -> None:
+    candidate = engine.stage(INDEX, None, 1, Delta(table(passages(40), 1)), BM25, DIMENSION, None)
+    with closing(candidate.reader()) as reader:
+        before = reader.dense(vector_of("x"), seen_at(1), 5).ids
+        candidate.publish()
+        assert reader.dense(vector_of("x"), seen_at(1), 5).ids == before
+        candidate.discard()
+        assert reader.payloads(before).keys() == set(before)
+
+
+def test_a_discarded_candidate_cannot_be_published(engine: EmbeddedEngine) -> None:
+    candidate = engine.stage(INDEX, None, 1, Delta(table(passages(3), 1)), BM25, DIMENSION, None)
+    candidate.discard()
+    with pytest.raises(HomeDamaged):
+        candidate.publish()
+
+
+def test_many_threads_get_the_answers_one_gets(engine: EmbeddedEngine) -> None:
+    published(engine, None, 1, passages(300))
+    queries = [passage.text for passage in passages(40, seed=4)]
+    with closing(engine.open(INDEX, 1)) as reader:
+
+        def ask(query: str) -> tuple[list[str], list[float]]:
+            return reader.dense(vector_of(query), seen_at(1), 20).ids, sparse(reader, query, seen_at(1)).scores.tolist()
+
+        alone = [ask(query) for query in queries]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, queries * 5)) == alone * 5
+
+
+def test_closing_waits_for_running_calls_and_refuses_later_ones(engine: EmbeddedEngine) -> None:
+    published(engine, None, 1, passages(300))
+    reader = engine.open(INDEX, 1)
+    started, failures = threading.Barrier(5), []
+
+    def ask() -> None:
+        started.wait()
+        try:
+            while True:
+                assert len(reader.dense(vector_of("x"), seen_at(1), 20).ids) == 20
+        except HomeDamaged as closed:
+            failures.append(closed.what)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    reader.close()
+    reader.close()
+    for thread in threads:
+        thread.join(30)
+    assert len(failures) == 4
+    assert all("was closed" in what for what in failures)
+
+
+def _empty(*paths: Path) -> None:
+    for path in paths:
+        path.write_bytes(b"")
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "no about.json": lambda folder: _remove(folder / "about.json"),
+    "an empty about.json": lambda folder: _empty(folder / "about.json"),
+    "no ledger": lambda folder: _remove(folder / "points.arrow"),
+    "an empty ledger": lambda folder: _empty(folder / "points.arrow"),
+    "a ledger cut short": lambda folder: os.truncate(folder / "points.arrow", (folder / "points.arrow").stat().st_size - 200),
+    "no shard": lambda folder: _remove(folder / "shard"),
+    "no segments": lambda folder: _remove(folder / "shard" / "segments"),
+    "no segment": lambda folder: _remove(*(folder / "shard" / "segments").iterdir()),
+    "an empty configuration": lambda folder: _empty(folder / "shard" / "edge_config.json"),
+    "empty segments": lambda folder: _empty(*folder.rglob("segment.json")),
+    "no vectors": lambda folder: _remove(*folder.rglob("*.mmap")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_directory_says_so(engine: EmbeddedEngine, folder: Path, damage: Callable[[Path], None]) -> None:
+    published(engine, None, 1, passages(40))
+    damage(folder / "r0000001")
+    with pytest.raises(HomeDamaged) as damaged:
+        engine.open(INDEX, 1)
+    assert "r0000001" in damaged.value.what
+    assert damaged.value.remedy
+
+
+@pytest.mark.parametrize("lost", ["*-valid_to-*", "*-valid_from-*", "*-access-*"])
+def test_a_lost_field_index_never_makes_answers_silently_empty(engine: EmbeddedEngine, folder: Path, lost: str) -> None:
+    published(engine, None, 1, passages(40))
+    found = list(folder.rglob(lost))
+    assert found
+    _remove(*found)
+    try:
+        reader = engine.open(INDEX, 1)
+    except HomeDamaged:
+        return
+    with closing(reader):
+        assert len(reader.dense(vector_of("x"), seen_at(1), 100).ids) == 40
+
+
+def test_a_ledger_that_was_changed_is_not_opened(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(40))
+    ledger = folder / "r0000001" / "points.arrow"
+    content = ledger.read_bytes()
+    ledger.write_bytes(content.replace(b"everyone", b"everyane", 1))
+    with pytest.raises(HomeDamaged, match="not the one that was written"):
+        engine.open(INDEX, 1)
+
+
+def test_damaged_statistics_say_so(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(40))
+    (folder / "r0000001" / "statistics" / "1.npz").write_bytes(b"PK")
+    with closing(engine.open(INDEX, 1)) as reader, pytest.raises(HomeDamaged, match="term statistics"):
+        reader.statistics(1)
+
+
+def test_a_missing_head_is_not_built_upon(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(40))
+    shutil.rmtree(folder / "r0000001")
+    with pytest.raises(HomeDamaged, match="r0000001"):
+        engine.stage(INDEX, 1, 2, Delta(table([], 2)), BM25, DIMENSION, None)
+    assert list(folder.iterdir()) == []
+
+
+def test_verification_finds_points_that_are_not_what_the_ledger_says(engine: EmbeddedEngine, folder: Path) -> None:
+    first = passages(40)
+    published(engine, None, 1, first)
+    shard = edge.EdgeShard.load(str(folder / "r0000001" / "shard"))
+    shard.update(edge.UpdateOperation.set_payload([first[0].point(1)], {"text": "tampered"}))
+    shard.update(edge.UpdateOperation.set_payload([first[1].point(1)], {"valid_to": 7}))
+    turned = edge.PointVectors(first[2].point(1), {"dense": vector_of("another").tolist()})
+    shard.update(edge.UpdateOperation.update_vectors([turned]))
+    shard.flush()
+    shard.close()
+    wrong = engine.verify(INDEX, 1)
+    assert [sentence.partition(",")[0] for sentence in wrong] == [
+        "1 points are of another payload", "1 points are of another vector", "1 points are of another validity",
+    ]  # fmt: skip
+    assert all(point.point(1) in sentence for point, sentence in zip((first[0], first[2], first[1]), wrong, strict=True))
+
+
+def test_too_little_room_is_said_before_anything_is_copied(engine: EmbeddedEngine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published(engine, None, 1, passages(40))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
+    with pytest.raises(DiskFull, match=r"takes up to [\d.,]+ MB and 1\.0 MB are free"):
+        engine.stage(INDEX, 1, 2, Delta(table(passages(3, seed=2), 2)), BM25, DIMENSION, None)
+    assert [entry.name for entry in folder.iterdir()] == ["r0000001"]
+
+
+def test_a_disk_that_fills_up_while_staging_leaves_nothing(engine: EmbeddedEngine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published(engine, None, 1, passages(40))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "copy_file_range", full)
+    with pytest.raises(DiskFull):
+        engine.stage(INDEX, 1, 2, Delta(table(passages(3, seed=2), 2)), BM25, DIMENSION, None)
+    assert [entry.name for entry in folder.iterdir()] == ["r0000001"]
+
+
+class PanicException(BaseException):
+    """Named as the one that Rust code raises, which nobody can import."""
+
+
+def test_a_panic_of_the_library_becomes_an_error_of_ours() -> None:
+    with pytest.raises(HomeDamaged, match="index out of bounds"), engine_errors("The index cannot be searched", "Build it anew."):
+        raise PanicException("index out of bounds")
+    with pytest.raises(DiskFull), engine_errors("It cannot be built", ""):
+        raise Exception("Service runtime error: No space left on device (os error 28)")
+    with pytest.raises(KeyboardInterrupt), engine_errors("It cannot be built", ""):
+        raise KeyboardInterrupt
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_run(engine: EmbeddedEngine) -> None:
+    broken = Passage("broken.md", "gate")
+    row = broken.row(1)
+    row["payload"] = str(row["payload"]).replace('"title": "broken.md"', '"title": "br\\ud800ken"')
+    added = table([], 1).from_pylist([row], schema=table([], 1).schema)
+    engine.stage(INDEX, None, 1, Delta(added), BM25, DIMENSION, None).publish()
+    with closing(engine.open(INDEX, 1)) as reader:
+        assert reader.payloads([broken.point(1)])[broken.point(1)]["title"] == "br?ken"
+    assert engine.verify(INDEX, 1) == []
+
+
+def test_holes_stay_holes_in_a_copy(tmp_path: Path) -> None:
+    source = tmp_path / "source" / "inner"
+    source.mkdir(parents=True)
+    with (source / "sparse.bin").open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(32 << 20)
+        file.write(b"in the middle")
+    (source / "empty").touch()
+    (source / "plain").write_bytes(bytes(range(256)) * 5000)
+    directory.copy(tmp_path / "source", tmp_path / "target")
+    for name in ("sparse.bin", "empty", "plain"):
+        assert (tmp_path / "target" / "inner" / name).read_bytes() == (source / name).read_bytes()
+    assert directory.bytes_in(tmp_path / "target") < 8 << 20
+
+
+@pytest.mark.slow
+def test_beyond_the_exact_limit_hardly_anything_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search_index.engine.shard.EXACT_BELOW", 500)
+    monkeypatch.setattr("search_index.engine.embedded_reader.EXACT_BELOW", 500)
+    engine, corpus = EmbeddedEngine(tmp_path), passages(6000)
+    published(engine, None, 1, corpus)
+    vectors = np.stack([vector_of(passage.text) for passage in corpus])
+    with closing(engine.open(INDEX, 1)) as reader:
+        recall = []
+        for number in range(50):
+            query = vector_of(f"query {number}")
+            tenth = np.sort(vectors @ query)[-10]
+            recall.append(np.mean(reader.dense(query, seen_at(1), 10).scores >= tenth - 1e-6))
+    assert np.mean(recall) > 0.95
