@@ -50,6 +50,7 @@ def run_up(settings: Settings, say: Say, announce: Announce, *, ingest_first: bo
             _ingest(environment, say, stop)
         if stop.is_set():
             return "interrupted"
+        say("Starting the service and Dagster.")
         crew = Crew(_workers(settings, environment), say)
         try:
             crew.start()

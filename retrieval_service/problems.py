@@ -125,7 +125,7 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # Only where and what: pydantic's own errors repeat the input, which may be a query someone typed.
-    fields = [FieldProblem(field=".".join(map(str, e["loc"])), message=str(e)) for e in error.errors()]
+    fields = [FieldProblem(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
     return problem_response(
         request_id_of(request.scope),
         "invalid-request",

@@ -133,7 +133,7 @@ def _live(home: Home) -> Manifest | None:
 
 
 def _index(home: Home, *, deep: bool) -> str:
-    from search_index.errors import HomeDamaged, ReleaseUntrusted
+    from search_index.errors import HomeDamaged, ReleaseUntrusted, RevisionUnknown
     from search_index.home import newest_with_index, open_release
 
     manifest = _live(home)
@@ -142,7 +142,7 @@ def _index(home: Home, *, deep: bool) -> str:
     rebuild = f"plumbline releases rebuild {newest_with_index(home, manifest.index).revision}"
     try:
         open_release(home, home.catalog.release(manifest.revision)).close()
-    except (HomeDamaged, ReleaseUntrusted) as error:
+    except (HomeDamaged, ReleaseUntrusted, RevisionUnknown) as error:
         raise _Fault(error.what, rebuild) from error
     newest = newest_with_index(home, manifest.index).revision
     wrong = home.engine.verify(manifest.index, newest) if deep else []

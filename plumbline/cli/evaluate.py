@@ -98,10 +98,9 @@ def _show(found: Mapping[str, object]) -> None:
     console = out()
     model, ingest, modes = (_part(found, key) for key in ("model", "ingest", "modes"))
     console.print(f"[bold]{found['dataset']}[/bold]  {model.get('name')} on {model.get('runtime')}")
-    console.print(
-        f"{ingest.get('documents')} documents, {ingest.get('chunks')} passages, {ingest.get('quarantined')} in quarantine; ingest took "
-        f"{ingest.get('wall_s')} s, {ingest.get('cpu_s')} CPU-s ({ingest.get('embed_cpu_s')} embedding), {ingest.get('peak_rss_mb')} MB at most"
-    )
+    held = f"{ingest.get('documents')} documents, {ingest.get('chunks')} passages, {ingest.get('quarantined')} in quarantine"
+    cpu = f"{ingest.get('cpu_s')} CPU-s ({ingest.get('embed_cpu_s')} embedding)"
+    console.print(f"{held}; ingest took {ingest.get('wall_s')} s, {cpu}, {ingest.get('peak_rss_mb')} MB at most")
     console.print()
     rows = []
     for mode in modes:

@@ -172,7 +172,7 @@ def _release_line(summary: Summary) -> str:
     live = f"release {summary.live} is live" if summary.live is not None else "nothing is live yet"
     if summary.status == "published":
         c = summary.counts
-        changes = f"{c.get('staged', 0)} passages added, {c.get('retired', 0)} retired"
+        changes = f"{c.get('staged', 0)} added, {c.get('retired', 0)} retired"
         return (
             f"[bold green]Published[/bold green]: {live} with {c.get('documents', 0)} documents, {c.get('chunks', 0)} passages ({changes})."
         )

@@ -116,11 +116,11 @@ def _is_uuid(text: str) -> bool:
 
 
 def _show(found: Lineage) -> None:
-    """The graph as a tree: a thing, and below it what it stands in relation to."""
+    """The graph as trees: a thing, and below it what it stands in relation to. What was shown is not shown again; checks are counted."""
     from rich.text import Text
     from rich.tree import Tree
 
-    from plumbline.cli.lineage_words import says
+    from plumbline.cli.lineage_words import checks_say, says
 
     nodes = {node.key: node for node in found.nodes}
     links: dict[str, list[tuple[str, str]]] = {}
@@ -130,16 +130,22 @@ def _show(found: Lineage) -> None:
 
     def grow(tree: Tree, key: str) -> None:
         shown.add(key)
+        decided = [nodes[other] for relation, other in links.get(key, ()) if relation == "decided_by"]
         for relation, other in links.get(key, ()):
-            label = Text.assemble((f"{relation.replace('_', ' ')} ", "dim"), says(nodes[other]))
-            branch = tree.add(label)
-            if other not in shown:
+            if relation != "decided_by" and other not in shown:
+                branch = tree.add(Text.assemble((f"{relation.replace('_', ' ')} ", "dim"), says(nodes[other])))
                 grow(branch, other)
+        for line in checks_say(decided):
+            tree.add(Text.assemble(("decided by ", "dim"), line))
 
     console = out()
-    roots = [found.subject, *(key for key in links if key != found.subject and key.startswith(("chunk:", "release:")))]
-    for root in roots:
+    others = sorted((key for key in links if key.startswith(("chunk:", "release:"))), key=lambda key: (key[0], -_revision(key), key))
+    for root in (found.subject, *others):
         if root in nodes and root not in shown:
             tree = Tree(Text(says(nodes[root]), style="bold"))
             grow(tree, root)
             console.print(tree)
+
+
+def _revision(key: str) -> int:
+    return int(key.partition(":")[2]) if key.startswith("release:") else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from retrieval_service.provenance import (
@@ -36,7 +37,9 @@ def says(node: AnyNode) -> str:
         case ModelNode():
             return f"model {node.name or 'unnamed'}, weights {node.digest[:_DIGEST]}, encoder {node.encoder[:_DIGEST]}"
         case SourceNode():
-            tables = ", ".join(f"{name} v{node.pin.pin(name).version}" for name in ("documents", "chunks", "vectors"))
+            tables = (
+                f"tables documents v{node.pin.documents.version}, chunks v{node.pin.chunks.version}, vectors v{node.pin.vectors.version}"
+            )
             return f"source {node.source}, contract {node.pin.contract_version} ({node.pin.contract[:_DIGEST]}), {tables}"
         case ReleaseNode():
             counts = f", {node.counts.documents} documents, {node.counts.chunks} chunks" if node.counts else ""
@@ -47,3 +50,11 @@ def says(node: AnyNode) -> str:
             return f"run {node.run_id}"
         case _:
             assert_never(node)
+
+
+def checks_say(nodes: Sequence[AnyNode]) -> list[str]:
+    """How many checks passed, in a line, and one line for each that did not."""
+    checks = [node for node in nodes if isinstance(node, CheckNode)]
+    failed = [says(check) for check in checks if check.outcome != "passed"]
+    passed = len(checks) - len(failed)
+    return [f"{passed} checks that passed"] * bool(passed) + failed

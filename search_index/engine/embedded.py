@@ -18,8 +18,9 @@ import qdrant_edge as edge
 from search_index.bm25 import Bm25Settings, TermStatistics
 from search_index.engine import directory, shard
 from search_index.engine import ledger as ledgers
-from search_index.engine.embedded_reader import REBUILD, About, EmbeddedReader
+from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine
+from search_index.engine.opening import REBUILD, About, read_about
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
 
@@ -85,7 +86,7 @@ class EmbeddedEngine(Engine):
         if not delta.added.schema.equals(POINTS):
             delta = Delta(delta.added.select(POINTS.names).cast(POINTS), delta.retired)
         source = self._folder(index, head) if head is not None else None
-        before = _about(source) if source else None
+        before = read_about(source) if source else None
         if before and (before.bm25, before.dimension) != (bm25, dimension):
             raise WrongUsage(f"Index {index} was made with other BM25 settings or another dimension.", "Stage another index.")
         final = self._root / index / directory.name_of(revision)
@@ -103,7 +104,7 @@ class EmbeddedEngine(Engine):
         for held in reversed(directory.revisions_in(self._root / index)):
             if held < revision:
                 break
-            if (head is None or held <= head) and _about(self._folder(index, held)).oldest <= revision:
+            if (head is None or held <= head) and read_about(self._folder(index, held)).oldest <= revision:
                 return EmbeddedReader(self._folder(index, held))
         raise RevisionUnknown(f"No directory of index {index} holds revision {revision}.", "Ask for a revision that is retained.")
 
@@ -201,13 +202,6 @@ def _prune_statistics(folder: Path, oldest: int) -> None:
     for revision, following in pairwise(saved):
         if following <= oldest:
             (folder / f"{revision}.npz").unlink()
-
-
-def _about(folder: Path) -> About:
-    try:
-        return About.model_validate_json((folder / "about.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise HomeDamaged(f"{folder}/about.json cannot be read: {type(error).__name__}.", REBUILD) from error
 
 
 def _remove(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,35 +12,19 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import qdrant_edge as edge
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search_index.bm25 import Bm25Settings, TermStatistics, term_weights
 from search_index.engine import ledger as ledgers
 from search_index.engine.filters import OneOf, conditions
 from search_index.engine.interface import Ids, IndexReader, Payload, Scored, Vector, Visibility
+from search_index.engine.opening import REBUILD, opened_shard, read_about
 from search_index.engine.shard import DENSE, EXACT_BELOW, SPARSE, as_filter, engine_errors
 from search_index.errors import HomeDamaged, ModelMismatch, NotFound, RevisionUnknown
 from search_index.fusion import best_first
 
-REBUILD = "Run `plumbline doctor`; publish again to build it anew from the tables."
 _MARGIN = 16
 _PAGE = 1000
-
-
-class About(BaseModel):
-    """``about.json``: what a directory is. ``oldest`` is the first revision all of whose points are still there."""
-
-    model_config = ConfigDict(frozen=True)
-
-    revision: int
-    oldest: int
-    points: int
-    dimension: int
-    bm25: Bm25Settings
-    content: str
-    fields: dict[str, str]
 
 
 class EmbeddedReader(IndexReader):
@@ -52,18 +35,18 @@ class EmbeddedReader(IndexReader):
     """
 
     def __init__(self, folder: Path) -> None:
+        self._about = read_about(folder)
         try:
-            self._about = About.model_validate_json((folder / "about.json").read_bytes())
             self._ledger = ledgers.read(folder / "points.arrow")
             self._rows = ledgers.Rows(self._ledger)
-        except (OSError, ValidationError, json.JSONDecodeError, pa.ArrowException) as error:
-            raise HomeDamaged(f"{folder} cannot be read: {type(error).__name__}.", REBUILD) from error
+        except (OSError, pa.ArrowException) as error:
+            raise HomeDamaged(f"{folder}/points.arrow cannot be read: {type(error).__name__}.", REBUILD) from error
         if ledgers.content_hash(self._ledger) != self._about.content:
             raise HomeDamaged(f"{folder}: the ledger of points is not the one that was written.", REBUILD)
         self._folder = folder
         self._calls, self._idle, self._closed = 0, threading.Condition(), False
         self._statistics = lru_cache(maxsize=4)(self._load_statistics)
-        self._shard = _opened_shard(folder, self._about, self._ledger)
+        self._shard = opened_shard(folder, self._about, self._ledger)
 
     @property
     def directory_revision(self) -> int:
@@ -238,33 +221,6 @@ class EmbeddedReader(IndexReader):
             return TermStatistics.load(self._folder / "statistics" / f"{before[-1]}.npz")
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise HomeDamaged(f"{self._folder}: the term statistics of revision {revision} cannot be read.", REBUILD) from error
-
-
-def _opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard:
-    """Load the shard and make sure that it holds, and lets be seen, as much as the ledger says.
-
-    A lost file is not always missed while loading: without a payload index every search would just come back empty.
-    """
-    with engine_errors(f"{folder} cannot be opened", REBUILD):
-        if not (folder / "shard" / "segments").is_dir():
-            raise HomeDamaged(f"{folder} has no segments.", REBUILD)
-        shard = edge.EdgeShard.load(str(folder / "shard"))
-        try:
-            groups = frozenset(pc.unique(pc.list_flatten(ledger["access"])).to_pylist())
-            wanted = conditions(Visibility(about.revision, groups))
-            stored = shard.count(edge.CountRequest(exact=True))
-            visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
-            expected = ledgers.visible_after(ledger, about.revision)
-            if (stored, visible) != (ledger.num_rows, expected):
-                raise HomeDamaged(
-                    f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD
-                )
-            if stored and not shard.retrieve([ledger["point_id"][0].as_py()], True, [DENSE, SPARSE])[0].vector:
-                raise HomeDamaged(f"{folder}: the vectors cannot be read.", REBUILD)
-        except BaseException:
-            shard.close()
-            raise
-    return shard
 
 
 def _settled(fetch: Callable[[int], tuple[list[str], Vector]], limit: int) -> Scored:

@@ -115,3 +115,9 @@ def test_openapi_declares_problems_stable_ids_and_examples(index: FakeIndex) -> 
     assert schema["components"]["schemas"]["SearchRequest"]["examples"]
     references = set(json.dumps(schema).split("#/components/schemas/")[1:])
     assert {reference.split('"')[0] for reference in references} <= set(schema["components"]["schemas"])
+
+
+def test_what_does_not_validate_is_not_repeated(client: TestClient, log: io.StringIO) -> None:
+    answer = client.post("/v1/search", json={"limit": 5, "note": "confidential"})
+    assert [error["field"] for error in answer.json()["errors"]] == ["body.query", "body.note"]
+    assert "confidential" not in answer.text + log.getvalue()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 from datetime import UTC, datetime
 from typing import cast
 
@@ -143,3 +144,12 @@ def quarantine(index: FakeIndex, source: str, files: int) -> None:
         LaneState(source=source, stage="documents", inputs="", data_version="", state={"quarantined": files}, run_id="r", at=now())
     )
     catalog.close()
+
+
+def test_as_of_a_release_whose_manifest_was_altered_is_not_answered(client: TestClient, index: FakeIndex) -> None:
+    publish(index, client)
+    with sqlite3.connect(index.settings.root / "catalog.db") as database:
+        database.execute("update releases set signature = ? where revision = 1", ("00" * 32,))
+    database.close()
+    answer = client.post("/v1/search", json=search_body(as_of=1))
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:plumbline:problem:release-untrusted")

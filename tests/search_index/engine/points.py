@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from search_index.bm25 import Bm25Settings, count_terms
-from search_index.engine.interface import POINTS, Vector, Visibility
+from search_index.bm25 import Bm25Settings, count_terms, query_weights
+from search_index.engine.interface import POINTS, Candidate, Delta, Engine, IndexReader, Scored, Vector, Visibility
 from search_index.model.document import chunk_id, document_id, document_uri, point_id, sha256
 from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Filters
 
 DIMENSION = 16
 INDEX = "index-a"
+QUERY = "golden recall of the release index"
 BM25 = Bm25Settings(avgdl=8.0)
 WORDS = "gate release index chunk vector source contract golden recall pointer ledger segment vacuum stage publish rollback".split()
 
@@ -89,3 +91,27 @@ def passages(count: int, seed: int = 0) -> list[Passage]:
 def seen_at(revision: int, *groups: str, filters: Filters | None = None, excluded: Iterable[str] = ()) -> Visibility:
     """What someone of ``groups`` (everyone, if none is named) sees at ``revision``."""
     return Visibility(revision, frozenset(groups or {EVERYONE}), filters or Filters(), frozenset(excluded))
+
+
+def published(
+    engine: Engine, head: int | None, revision: int, added: Sequence[Passage], retired: Sequence[str] = (), vacuum: int | None = None
+) -> Candidate:
+    """Stage and publish ``added`` as ``revision``."""
+    candidate = engine.stage(INDEX, head, revision, Delta(table(added, revision), retired), BM25, DIMENSION, vacuum)
+    candidate.publish()
+    return candidate
+
+
+@contextmanager
+def opened(engine: Engine, revision: int) -> Iterator[IndexReader]:
+    with closing(engine.open(INDEX, revision)) as reader:
+        yield reader
+
+
+def texts(reader: IndexReader, scored: Scored) -> list[str]:
+    payloads = reader.payloads(scored.ids)
+    return [str(payloads[point]["text"]) for point in scored.ids]
+
+
+def sparse(reader: IndexReader, query: str, visibility: Visibility, limit: int = 100) -> Scored:
+    return reader.sparse(*query_weights(query, reader.statistics(visibility.revision)), visibility, limit)

@@ -25,8 +25,8 @@ from search_index.engine.interface import Delta, Engine
 from search_index.engine.shard import engine_errors
 from search_index.errors import DiskFull, HomeDamaged
 from tests.conftest import ROOT
-from tests.search_index.engine.conformance import EngineConformance, published, sparse
-from tests.search_index.engine.points import BM25, DIMENSION, INDEX, Passage, passages, seen_at, table, vector_of
+from tests.search_index.engine.conformance import EngineConformance
+from tests.search_index.engine.points import BM25, DIMENSION, INDEX, Passage, passages, published, seen_at, sparse, table, vector_of
 
 BUILD_FOR_EVER = """
 import sys
@@ -207,7 +207,7 @@ def test_a_damaged_directory_says_so(engine: EmbeddedEngine, folder: Path, damag
     assert damaged.value.remedy
 
 
-@pytest.mark.parametrize("lost", ["*-valid_to-*", "*-valid_from-*", "*-access-*"])
+@pytest.mark.parametrize("lost", ["*-valid*", "*-access-*"])
 def test_a_lost_field_index_never_makes_answers_silently_empty(engine: EmbeddedEngine, folder: Path, lost: str) -> None:
     published(engine, None, 1, passages(40))
     found = list(folder.rglob(lost))

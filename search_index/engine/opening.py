@@ -1,0 +1,74 @@
+"""Opening a directory of the embedded engine: what it says it is, and whether it is that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import qdrant_edge as edge
+from pydantic import BaseModel, ConfigDict
+
+from search_index.bm25 import Bm25Settings
+from search_index.engine.filters import conditions
+from search_index.engine.interface import Visibility
+from search_index.engine.shard import DENSE, SPARSE, as_filter, engine_errors
+from search_index.errors import HomeDamaged
+
+REBUILD = "Run `plumbline doctor`; publish again to build it anew from the tables."
+
+
+class About(BaseModel):
+    """``about.json``: what a directory is. ``oldest`` is the first revision all of whose points are still there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    oldest: int
+    points: int
+    dimension: int
+    bm25: Bm25Settings
+    content: str
+    fields: dict[str, str]
+
+
+def read_about(folder: Path) -> About:
+    """Read ``about.json``.
+
+    Raises:
+        HomeDamaged: it is missing or is something else.
+    """
+    try:
+        return About.model_validate_json((folder / "about.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise HomeDamaged(f"{folder}/about.json cannot be read: {type(error).__name__}.", REBUILD) from error
+
+
+def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard:
+    """Load the shard and make sure that it holds, and lets be seen, as much as the ledger says.
+
+    Raises:
+        HomeDamaged: it does not, or cannot be loaded.
+
+    A lost file is not always missed while loading: without a payload index every search would just come back empty.
+    """
+    with engine_errors(f"{folder} cannot be opened", REBUILD):
+        if not (folder / "shard" / "segments").is_dir():
+            raise HomeDamaged(f"{folder} has no segments.", REBUILD)
+        shard = edge.EdgeShard.load(str(folder / "shard"))
+        try:
+            groups = frozenset(pc.unique(pc.list_flatten(ledger["access"])).to_pylist())
+            wanted = conditions(Visibility(about.revision, groups))
+            stored = shard.count(edge.CountRequest(exact=True))
+            visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
+            expected = ledgers.visible_after(ledger, about.revision)
+            if (stored, visible) != (ledger.num_rows, expected):
+                raise HomeDamaged(
+                    f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD
+                )
+            if stored and not shard.retrieve([ledger["point_id"][0].as_py()], True, [DENSE, SPARSE])[0].vector:
+                raise HomeDamaged(f"{folder}: the vectors cannot be read.", REBUILD)
+        except BaseException:
+            shard.close()
+            raise
+    return shard

@@ -1,0 +1,275 @@
+"""Nobody gets around the gates: seeded defects are held or refused, with what was live before still answering."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import write_deltalake
+
+from pipelines.definitions import build_definitions
+from pipelines.run import Outcome, dagster_instance
+from pipelines.tables import Lake
+from search_index.errors import ReleaseUntrusted
+from search_index.home import open_release, trusted_manifest
+from tests.project import ANIMALS, MACHINES, Project
+
+NEWT = "# The newt\n\nThe crested newt courts in ponds without fish and hibernates under logs.\n"
+
+
+def corrupt(project: Project, table: str, source: str, column: str, value: object) -> None:
+    """Overwrite a column of one source's rows, as a bug or a person behind Plumbline's back would."""
+    uri = f"{project.settings.lake}/{table}"
+    lake = Lake(project.settings.lake)
+    rows = lake.read("vectors") if table == "vectors" else lake.read("chunks")
+    if table == "vectors":
+        keys = lake.read_source("chunks", source, columns=["vector_key"])["vector_key"]
+        hit = pc.is_in(rows["vector_key"], keys.combine_chunks())
+    else:
+        hit = pc.equal(rows["source"], source)
+    values = [value if h else v for h, v in zip(hit.to_pylist(), rows[column].to_pylist(), strict=True)]
+    at = rows.schema.get_field_index(column)
+    write_deltalake(uri, rows.set_column(at, rows.schema.field(column), pa.array(values, rows.schema.field(column).type)), mode="overwrite")
+
+
+def edit_animals(project: Project) -> None:
+    (project.root / "sources" / "animals" / "newt.md").write_text(NEWT)
+
+
+def held(outcome: Outcome) -> dict[str, list[str]]:
+    assert outcome.decision is not None
+    return outcome.decision.held
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "check"),
+    [
+        ("vectors", "vector", [0.0] * 384, "vector_not_zero"),
+        ("vectors", "vector", [float("nan")] * 384, "vector_values_finite"),
+        ("chunks", "access", [], "chunk_access_present"),
+        ("chunks", "text", "something else", "chunk_spans_exact"),
+    ],
+)
+def test_a_source_with_a_defect_is_held_while_the_others_go_live(
+    project: Project, table: str, column: str, value: object, check: str
+) -> None:
+    project.ingest()
+    before = {c for c in project.visible()}
+    edit_animals(project)
+    corrupt(project, table, "machines", column, value)
+    outcome = project.ingest()
+    assert outcome.decision is not None
+    assert outcome.decision.status == "published"
+    assert list(held(outcome)) == ["machines"]
+    assert any(reason.startswith(f"{check}:") for reason in held(outcome)["machines"])
+    assert project.found("crested newt ponds")[0] == "animals:newt.md"
+    assert project.found("gland packing")[0] == "machines:pump.html"
+    assert before <= project.visible()
+    manifest = project.home.catalog.release(2).manifest
+    assert manifest is not None
+    assert [h.source for h in manifest.held] == ["machines"]
+    instance = dagster_instance(project.settings)
+    (record,) = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey(["machines", table]), check)]
+    ).values()
+    assert record.evaluation is not None
+    assert not record.evaluation.passed
+
+
+GOLDEN = """
+name: animals
+version: "1"
+author: tests
+date: 2026-01-01
+queries:
+  - {id: a, query: where does the otter sleep, relevant: [{document: "animals:otter.md", quote: "sleeps in a holt under the roots of an alder tree"}]}
+  - {id: b, query: what does the badger dig, relevant: [{document: "animals:badger.md", quote: "digs a sett with many tunnels"}]}
+  - {id: c, query: how does the heron catch fish, relevant: [{document: "animals:heron.md", quote: "spears fish with a sudden thrust of its bill"}]}
+  - {id: d, query: where does the swift lay its eggs, relevant: [{document: "animals:swift.md", quote: "lands only to lay its eggs"}]}
+"""
+
+
+def flood(project: Project) -> None:
+    """Documents that answer nothing but look more like the golden queries than the answers do."""
+    queries = ["where does the otter sleep", "what does the badger dig", "how does the heron catch fish", "where does the swift lay its eggs"]
+    for i in range(60):
+        (project.root / "sources" / "machines" / f"spam{i}.txt").write_text(f"{queries[i % 4]}? {queries[i % 4]}! page {i}")
+
+
+def test_a_golden_regression_refuses_the_whole_candidate(project: Project) -> None:
+    project.golden(GOLDEN)
+    first = project.ingest()
+    assert first.decision is not None
+    assert first.decision.gates["candidate/golden_floor"] == "passed"
+    before = project.visible()
+    flood(project)
+    edit_animals(project)
+    outcome = project.ingest()
+    assert not outcome.success
+    assert outcome.decision is not None
+    assert outcome.decision.status == "refused"
+    assert any(reason.startswith("golden_regression: nDCG@10 changes by -") for reason in outcome.decision.reasons)
+    assert project.visible() == before
+    assert project.home.catalog.pointer().live == 1
+    assert project.home.catalog.release(2).status == "rejected"
+    assert not list((project.settings.root / "index").glob("*/r*2*"))
+    assert any("refused" in failure for failure in outcome.failures)
+    again = project.ingest()
+    assert again.decision is not None
+    assert (again.decision.status, again.decision.revision) == ("refused", 3)
+    shutil.rmtree(project.root / "sources" / "machines")
+    project.source("machines", MACHINES)
+    assert project.ingest().decision.status == "published"  # type: ignore[union-attr]
+
+
+def materialize(project: Project, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
+    """A run as someone starts it from the Dagster UI, of just these assets."""
+    import os
+
+    instance = dagster_instance(project.settings)
+    os.environ["PLUMBLINE_HOME"], os.environ["PLUMBLINE_CONTRACTS"] = str(project.settings.root), str(project.root / "contracts")
+    try:
+        job = build_definitions(project.settings).get_repository_def().get_job("ingest")
+        chosen = selection.resolve(job.asset_layer.asset_graph)
+        return job.execute_in_process(instance=instance, asset_selection=sorted(chosen), raise_on_error=False)
+    finally:
+        del os.environ["PLUMBLINE_HOME"], os.environ["PLUMBLINE_CONTRACTS"]
+
+
+def test_materialising_the_release_alone_publishes_nothing(project: Project) -> None:
+    project.ingest()
+    edit_animals(project)
+    result = materialize(project, dg.AssetSelection.assets("release"))
+    assert not result.success
+    assert project.home.catalog.pointer().live == 1
+
+
+def test_leaving_out_the_evaluation_publishes_nothing(project: Project) -> None:
+    project.ingest()
+    edit_animals(project)
+    result = materialize(project, dg.AssetSelection.all() - dg.AssetSelection.assets("evaluation"))
+    assert not result.success
+    assert project.home.catalog.pointer().live == 1
+    assert project.home.catalog.release(2).status == "rejected"
+    assert "golden_floor has no verdict on this data" in project.home.catalog.release(2).reasons
+
+
+def test_deselected_checks_are_made_all_the_same_or_nothing_is_published(project: Project) -> None:
+    project.ingest()
+    edit_animals(project)
+    corrupt(project, "vectors", "machines", "vector", [0.0] * 384)
+    result = materialize(project, dg.AssetSelection.all().without_checks())
+    assert "machines:pump.html" in project.found("gland packing")
+    assert np.all([sha for _, sha, _ in project.visible()])
+    if result.success:
+        manifest = project.home.catalog.release(2).manifest
+        assert manifest is not None
+        assert [h.source for h in manifest.held] == ["machines"]
+
+
+def test_green_checks_on_newer_data_do_not_publish_what_was_staged_from_older(project: Project) -> None:
+    """The chunks are mended after the candidate's lane state was taken: verdicts on the mended rows do not count for it."""
+    project.ingest()
+    corrupt(project, "chunks", "machines", "access", [])
+    project.ingest(["machines"])
+    lane = project.home.catalog.lane("machines", "chunks")
+    assert lane is not None
+    healthy = next(v for v in project.home.catalog.verdicts(1) if v.subject == "machines" and v.check == "chunk_access_present")
+    project.home.catalog.add_verdicts([healthy.model_copy(update={"inputs": {**healthy.inputs, "chunks": "of newer rows"}})])
+    edit_animals(project)
+    assert list(held(project.ingest(["animals"]))) == ["machines"]
+
+
+def test_an_edited_catalog_row_is_not_served(project: Project) -> None:
+    project.ingest()
+    home = project.home
+    record = home.catalog.release(1)
+    assert record.manifest is not None
+    forged = record.model_copy(update={"manifest": record.manifest.model_copy(update={"held": [], "golden": "forged"})})
+    with pytest.raises(ReleaseUntrusted, match="not what was signed"):
+        trusted_manifest(home, forged)
+    with pytest.raises(ReleaseUntrusted):
+        open_release(home, forged)
+
+
+def test_mass_removal_waits_until_it_is_accepted(tmp_path: Path, models_dir: Path) -> None:
+    project = Project(tmp_path)
+    folder = project.source("many", {f"{i}.txt": f"Note number {i} about subject {i * 7}." for i in range(24)})
+    project.ingest()
+    for i in range(20):
+        (folder / f"{i}.txt").unlink()
+    outcome = project.ingest()
+    assert outcome.decision is not None
+    assert outcome.decision.status == "held"
+    (reason,) = held(outcome)["many"]
+    assert "20 of 24 documents are gone" in reason
+    assert "plumbline sources accept many --change" in reason
+    assert len(project.visible()) == 24
+    (change,) = project.home.catalog.changes("many")
+    project.home.catalog.accept_change("many", change.change, "tester", "moved elsewhere")
+    assert project.ingest().decision.status == "published"  # type: ignore[union-attr]
+    assert len(project.visible()) == 4
+
+
+def test_a_source_that_cannot_be_reached_is_held_and_the_others_go_on(project: Project) -> None:
+    project.ingest()
+    (project.root / "sources" / "machines").rename(project.root / "unmounted")
+    edit_animals(project)
+    outcome = project.ingest()
+    assert held(outcome).keys() == {"machines"}
+    assert "does not exist" in held(outcome)["machines"][0]
+    assert project.found("gland packing")[0] == "machines:pump.html"
+    assert project.found("crested newt")[0] == "animals:newt.md"
+    (project.root / "unmounted").rename(project.root / "sources" / "machines")
+    assert held(project.ingest()) == {}
+
+
+def test_an_empty_source_is_held_with_the_reason(tmp_path: Path, models_dir: Path) -> None:
+    project = Project(tmp_path)
+    project.source("nothing", {"only/.hidden": "x"})
+    outcome = project.ingest()
+    assert outcome.decision is not None
+    assert (outcome.decision.status, outcome.decision.live) == ("held", None)
+    assert any("source_not_empty" in reason for reason in held(outcome)["nothing"])
+
+
+def test_a_contract_that_does_not_validate_fails_its_manifest_and_holds_its_source(project: Project) -> None:
+    project.ingest()
+    contract = project.root / "contracts" / "machines.yaml"
+    contract.write_text(contract.read_text().replace("kind: DataContract", "kind: DataContact"))
+    edit_animals(project)
+    outcome = project.ingest()
+    assert not outcome.success
+    assert any("machines.yaml:2" in failure for failure in outcome.failures)
+    assert "machines.yaml:2" in held(outcome)["machines"][0]
+    assert project.found("crested newt")[0] == "animals:newt.md"
+    assert project.found("gland packing")[0] == "machines:pump.html"
+
+
+def test_a_source_whose_contract_is_gone_stays_until_that_is_accepted(project: Project) -> None:
+    project.ingest()
+    (project.root / "contracts" / "machines.yaml").unlink()
+    outcome = project.ingest()
+    assert list(held(outcome)) == ["machines"]
+    assert project.found("gland packing")[0] == "machines:pump.html"
+    (change,) = project.home.catalog.changes("machines")
+    project.home.catalog.accept_change("machines", change.change, "tester", "retired")
+    assert project.ingest().decision.status == "published"  # type: ignore[union-attr]
+    assert "machines:pump.html" not in project.found("gland packing")
+
+
+def test_a_paused_home_publishes_nothing(project: Project) -> None:
+    project.ingest()
+    edit_animals(project)
+    project.ingest()
+    project.home.catalog.move_live(1, "rollback", "tester", "wrong newt", paused="wrong newt")
+    (project.root / "sources" / "animals" / "otter.md").write_text(ANIMALS["otter.md"] + "\nIt whistles.\n")
+    outcome = project.ingest()
+    assert not outcome.success
+    assert any("paused: wrong newt" in failure for failure in outcome.failures)
+    assert project.home.catalog.pointer().live == 1
