@@ -81,7 +81,7 @@ def _point(source: str, chunk: Row, document: Row, vector: memoryview, model: Mo
         "model_digest": model.digest,
         "encoder": model.encoder,
     }
-    access = tuple(chunk["access"] or ())  # type: ignore[arg-type]
+    access: tuple[str, ...] = tuple(chunk["access"] or ())  # type: ignore[arg-type]
     digest = sha256(canonical_json([payload, access, chunk["vector_key"], sha256(bytes(vector))]))
     return DesiredPoint(
         str(chunk["chunk_id"]), str(chunk["document_id"]), source, access, str(chunk["vector_key"]), payload, vector, digest

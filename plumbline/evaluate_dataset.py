@@ -7,7 +7,7 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue as Json
@@ -122,7 +122,7 @@ def _contract(name: str, dataset: Path, documents: Path | None) -> str:
     return default_contract(name, str((dataset / "corpus.jsonl").resolve()), records={"id": "_id", "title": "title", "text": "text"})
 
 
-def _path_of(settings: Settings, name: str, documents: Path | None) -> object:
+def _path_of(settings: Settings, name: str, documents: Path | None) -> Callable[[str], str]:
     if documents is None:
         return str
     paths = Lake(settings.lake).read_source("manifests", name, columns=["path"])["path"].to_pylist()

@@ -43,7 +43,7 @@ class Chunking(BaseModel):
 
     max_tokens: int = 256
     overlap_tokens: int = 32
-    strategy: Literal["by_title", "basic"] = "by_title"
+    strategy: Literal["by_title"] = "by_title"
 
 
 class Privacy(BaseModel):

@@ -52,8 +52,8 @@ def centred(scores: Scores, among: npt.NDArray[np.bool_]) -> Scores:
 
     Cosines with a centroid lie close together; by their maximum alone they would hardly tell candidates apart.
 
-    >>> centred(np.array([0.9, 0.8, 0.7]), np.array([True, True, True])).round(2).tolist()
-    [1.0, 0.0, -1.0]
+    >>> centred(np.array([1.0, 0.6, 0.2, 0.2]), np.ones(4, dtype=bool)).round(2).tolist()
+    [1.0, 0.2, -0.6, -0.6]
     """
     mean = scores[among].mean() if among.any() else 0.0
     above = scores.max(initial=mean) - mean

@@ -12,7 +12,7 @@ import typer
 
 from plumbline.cli.output import Document
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_BUSY, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 P = ParamSpec("P")

@@ -64,12 +64,16 @@ def run_ingest(settings: Settings, sources: list[str] | None, *, wait_s: float) 
 
 
 def _interruptible(run: Callable[[], Outcome]) -> Outcome:
+    """Dagster has its own name for Ctrl-C and SIGTERM: it raises it between steps and records it as the failure of one."""
     from dagster import DagsterExecutionInterruptedError
 
     try:
-        return run()
-    except DagsterExecutionInterruptedError as error:  # Dagster's own name for Ctrl-C and SIGTERM
+        outcome = run()
+    except DagsterExecutionInterruptedError as error:
         raise KeyboardInterrupt from error
+    if any(DagsterExecutionInterruptedError.__name__ in failure for failure in outcome.failures):
+        raise KeyboardInterrupt
+    return outcome
 
 
 def _require_contracts(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,11 +45,6 @@ def json_output() -> JsonOutput | None:
     return _json_output.get()
 
 
-def wants_json() -> bool:
-    """Whether ``--json`` was given."""
-    return _json_output.get() is not None
-
-
 @contextmanager
 def one_document() -> Iterator[JsonOutput]:
     """Keep stdout for one document: whatever else is written to it meanwhile, by native code and children too, goes to stderr."""
@@ -61,7 +56,8 @@ def one_document() -> Iterator[JsonOutput]:
         try:
             output = json_output()
             assert output is not None
-            yield output
+            with redirect_stdout(sys.stderr):
+                yield output
         finally:
             _json_output.reset(token)
             sys.stdout.flush()

@@ -156,10 +156,11 @@ class Encoder:
             ids[at, place] = row
             mask[at, place] = 1
         features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        found = self._request().infer({name: features[name] for name in self._inputs}, share_inputs=True)[0]
-        if not np.isfinite(found).all():
+        given = {name: features[name] for name in self._inputs}
+        # Not the request's own output buffer: the next inference writes over it.
+        vectors: Vectors = self._request().infer(given, share_inputs=True, share_outputs=False)[0]
+        if not np.isfinite(vectors).all():
             raise ModelMismatch(f"{self.model_name} answered with vectors that are not numbers.", "Export the model again, or use another.")
-        vectors: Vectors = np.array(found, dtype=np.float32)  # a copy: the runtime reuses its own output buffer
         return vectors
 
     def _request(self) -> InferRequest:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +109,7 @@ class EmbeddedReader(IndexReader):
         if not point_ids:
             return np.empty(0, np.float32)
         query = edge.Query.Nearest(self._unit(vector).tolist(), using=DENSE)
-        among = edge.Filter(must=[edge.HasIdCondition({UUID(point) for point in point_ids})])
+        among = edge.Filter(must=[edge.HasIdCondition(set(point_ids))])
         with self._in_use() as shard:
             hits = shard.query(
                 edge.QueryRequest(limit=len(point_ids), query=query, filter=among, params=edge.SearchParams(exact=True), with_payload=False)

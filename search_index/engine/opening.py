@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from search_index.bm25 import Bm25Settings
 from search_index.engine.filters import conditions
 from search_index.engine.interface import Visibility
+from search_index.engine.ledger import visible_after
 from search_index.engine.shard import DENSE, SPARSE, as_filter, engine_errors
 from search_index.errors import HomeDamaged
 
@@ -61,7 +62,7 @@ def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard
             wanted = conditions(Visibility(about.revision, groups))
             stored = shard.count(edge.CountRequest(exact=True))
             visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
-            expected = ledgers.visible_after(ledger, about.revision)
+            expected = visible_after(ledger, about.revision)
             if (stored, visible) != (ledger.num_rows, expected):
                 raise HomeDamaged(
                     f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD

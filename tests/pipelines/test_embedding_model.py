@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipelines import embedding_model, model_source
+from pipelines import embedding_model, model_graph, model_source
 from pipelines.embedding_model import export_model, resolve_model
 from pipelines.model_fidelity import PROBES, Measured, choose
 from search_index.embedding import Encoder
@@ -43,7 +43,7 @@ def tiny_model(pooling: str = "mean", extra: str = "", prompts: dict[str, str] |
     torch.manual_seed(seed)
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:-"
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
-    tokenizer = Tokenizer(models.WordPiece({token: at for at, token in enumerate(vocabulary)}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = Tokenizer(models.WordPiece({token: at for at, token in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
@@ -53,8 +53,8 @@ def tiny_model(pooling: str = "mean", extra: str = "", prompts: dict[str, str] |
     )  # fmt: skip
     scratch = Path(os.environ["PLUMBLINE_TINY"])
     BertModel(config).save_pretrained(scratch)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", model_max_length=64  # noqa: S106
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", model_max_length=64
     ).save_pretrained(scratch)  # fmt: skip
     modules: list[torch.nn.Module] = [Transformer(str(scratch), max_seq_length=48), Pooling(32, pooling_mode=pooling)]
     if extra == "dense":
@@ -178,7 +178,7 @@ def test_the_default_model_is_faithful_and_is_exported_once(models_dir: Path) ->
     ("pooling", "extra", "dimension", "prompts"),
     [
         ("mean", "normalize", 32, None),
-        ("cls", "", 32, {"query": "ask: ", "passage": "told: "}),
+        ("cls", "", 32, {"query": "ask: ", "document": "told: "}),
         ("max", "dense", 12, None),
         ("lasttoken", "", 32, None),
     ],
@@ -207,7 +207,7 @@ def test_a_damaged_export_is_made_anew_and_left_overs_are_cleared(tiny: Callable
     fingerprint = Encoder.fingerprint_of(folder)
     for damage in (
         lambda: (folder / "graph.bin").write_bytes(b""),
-        lambda: (folder / "tokenizer.json").unlink(),
+        (folder / "tokenizer.json").unlink,
         lambda: (folder / "encoder.json").write_text("{"),
         lambda: shutil.rmtree(folder),
     ):
@@ -223,7 +223,7 @@ def test_a_graph_that_is_not_the_model_is_refused_and_leaves_nothing(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, models = resolve_model(str(tiny())), tmp_path / "models"
-    real, other = embedding_model.write_graph, tiny_model(seed=1)
+    real, other = model_graph.write_graph, tiny_model(seed=1)
     monkeypatch.setattr(embedding_model, "write_graph", lambda _model, facts, folder: real(other, facts, folder))
     with pytest.raises(ModelMismatch, match="worst cosine"):
         export_model(source, models)

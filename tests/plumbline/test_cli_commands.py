@@ -96,8 +96,8 @@ def test_looking_makes_no_home(home: Path, capfd: pytest.CaptureFixture[str]) ->
         assert run([*words, "--json"]) == code
         json.loads(capfd.readouterr().out)
         assert run(words) == code
+        assert capfd.readouterr().out
     assert not home.exists()
-    assert "plumbline ingest" in capfd.readouterr().out
 
 
 def test_a_setting_that_cannot_be_is_named(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +137,7 @@ def test_what_others_write_to_stdout_does_not_spoil_the_document(
     real = module.load_settings
 
     def noisy() -> object:
-        print("from Python")
+        sys.stdout.write("from Python\n")
         os.write(1, b"from native code\n")
         subprocess.run(["echo", "from a child"], check=True)
         return real()
@@ -158,7 +158,7 @@ def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
 
 def test_help_and_a_mistake_load_nothing_heavy(child_env: dict[str, str]) -> None:
     heavy = ("dagster", "pyarrow", "numpy", "sqlalchemy", "openvino", "torch", "pandas", "fastapi")
-    look = f"import sys; from plumbline.cli.runner import run; run(['--help']); print(sorted(set({heavy!r}) & set(sys.modules)), file=sys.stderr)"
+    look = f"import sys; from plumbline.cli.runner import run; run(['--help']); sys.exit(str(sorted(set({heavy!r}) & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=child_env, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.strip() == "[]"
 

@@ -52,7 +52,7 @@ schema:
           - {rule: nullCheck, mustBeLessThan: 5, unit: percent, severity: warning, dimension: completeness}
 customProperties:
   - {property: records, value: {id: _id, title: title, text: body}}
-  - {property: chunking, value: {max_tokens: 128, overlap_tokens: 16, strategy: basic}}
+  - {property: chunking, value: {max_tokens: 128, overlap_tokens: 16, strategy: by_title}}
   - {property: include, value: ["*.jsonl"]}
   - {property: golden, value: support.yaml}
   - {property: privacy, value: {classification: restricted, personal_data: true, legal_basis: contract}}
@@ -79,7 +79,7 @@ def test_every_part_of_a_contract_is_read(tmp_path: Path) -> None:
     assert contract.records == RecordMapping(id="_id", title="title", text="body")
     assert (contract.freshness_sla, contract.retention) == (timedelta(hours=36), timedelta(days=730))
     assert contract.access_groups == ("support", "auditors")
-    assert (contract.chunking.max_tokens, contract.chunking.overlap_tokens, contract.chunking.strategy) == (128, 16, "basic")
+    assert (contract.chunking.max_tokens, contract.chunking.overlap_tokens, contract.chunking.strategy) == (128, 16, "by_title")
     assert (contract.include, contract.exclude, contract.golden, contract.removal_threshold) == (("*.jsonl",), (), "support.yaml", 0.2)
     assert contract.privacy.personal_data
     assert contract.tags == {"team": "support", "urgent": ""}

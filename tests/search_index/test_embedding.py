@@ -50,6 +50,7 @@ def test_vectors_are_unit_float32_rows_in_the_order_given(encoder: Encoder) -> N
     assert encoder.encode([]).shape == (0, 384)
 
 
+@pytest.mark.slow
 def test_a_text_has_the_same_bytes_whatever_it_is_embedded_with(folder: Path, encoder: Encoder) -> None:
     whole = dict(zip(TEXTS, encoder.encode(TEXTS), strict=True))
     single = Encoder.load(folder, threads=1)
