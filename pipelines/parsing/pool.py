@@ -99,6 +99,7 @@ class ParserPool:
         if self._pool is None:
             # fork would copy the locks of the parent's threads and native runtimes in whatever state they are
             context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["pipelines.parsing.preload"])
             arguments = (self._memory_bytes,)
             workers = max(1, min(self._workers, tasks))
             self._pool = ProcessPool(max_workers=workers, initializer=_begin_worker, initargs=arguments, context=context)
@@ -144,8 +145,6 @@ def _begin_worker(memory_bytes: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    # spaCy would import torch if it could: two seconds and 200 MB a worker, for nothing that parsing uses
-    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 
 
 def _die_with_parent() -> None:
