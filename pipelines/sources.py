@@ -142,7 +142,7 @@ def _modified(info: dict[str, object]) -> datetime:
             return value if value.tzinfo else value.replace(tzinfo=UTC)
         if isinstance(value, str):
             try:
-                return datetime.fromisoformat(value.replace("Z", "+00:00"))
+                return datetime.fromisoformat(value)
             except ValueError:
                 continue
     return datetime.fromtimestamp(0, UTC)

@@ -89,7 +89,7 @@ ANIMALS = {
     "swift.md": "# The swift\n\nThe common swift sleeps on the wing and lands only to lay its eggs under the eaves of old roofs.\n",
 }
 MACHINES = {
-    "lathe.md": "# The lathe\n\nA lathe turns the workpiece against a cutting tool; chatter is cured by a stiffer toolholder or less overhang.\n",
+    "lathe.md": "# The lathe\n\nA lathe turns the workpiece against a tool; chatter is cured by a stiffer toolholder.\n",
     "kiln.txt": "The rotary kiln burns limestone to clinker at fourteen hundred degrees and is lined with refractory brick.\n",
-    "pump.html": "<html><body><h1>The pump</h1><p>A centrifugal pump loses its prime when air leaks in through the gland packing.</p></body></html>",
+    "pump.html": "<html><body><h1>The pump</h1><p>A pump loses its prime when air leaks in through the gland packing.</p></body></html>",
 }

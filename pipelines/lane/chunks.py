@@ -77,7 +77,13 @@ def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> St
 
 
 def _cut(
-    workspace: Workspace, contract: Contract, settings: ChunkerSettings, encoder: str, run_id: str, to_cut: list[Row], cut_from: dict[str, str]
+    workspace: Workspace,
+    contract: Contract,
+    settings: ChunkerSettings,
+    encoder: str,
+    run_id: str,
+    to_cut: list[Row],
+    cut_from: dict[str, str],
 ) -> list[ChangedRow]:
     """Cut documents and write their chunks, some hundred documents a commit."""
     counter = TokenCounter(workspace.encoder.tokenizer)

@@ -59,7 +59,7 @@ def test_a_source_with_a_defect_is_held_while_the_others_go_live(
     project: Project, table: str, column: str, value: object, check: str
 ) -> None:
     project.ingest()
-    before = {c for c in project.visible()}
+    before = project.visible()
     edit_animals(project)
     corrupt(project, table, "machines", column, value)
     outcome = project.ingest()
@@ -87,16 +87,21 @@ version: "1"
 author: tests
 date: 2026-01-01
 queries:
-  - {id: a, query: where does the otter sleep, relevant: [{document: "animals:otter.md", quote: "sleeps in a holt under the roots of an alder tree"}]}
+  - {id: a, query: where does the otter sleep, relevant: [{document: "animals:otter.md", quote: "a holt under the roots of an alder tree"}]}
   - {id: b, query: what does the badger dig, relevant: [{document: "animals:badger.md", quote: "digs a sett with many tunnels"}]}
-  - {id: c, query: how does the heron catch fish, relevant: [{document: "animals:heron.md", quote: "spears fish with a sudden thrust of its bill"}]}
+  - {id: c, query: how does the heron catch fish, relevant: [{document: "animals:heron.md", quote: "a sudden thrust of its bill"}]}
   - {id: d, query: where does the swift lay its eggs, relevant: [{document: "animals:swift.md", quote: "lands only to lay its eggs"}]}
 """
 
 
 def flood(project: Project) -> None:
     """Documents that answer nothing but look more like the golden queries than the answers do."""
-    queries = ["where does the otter sleep", "what does the badger dig", "how does the heron catch fish", "where does the swift lay its eggs"]
+    queries = [
+        "where does the otter sleep",
+        "what does the badger dig",
+        "how does the heron catch fish",
+        "where does the swift lay its eggs",
+    ]
     for i in range(60):
         (project.root / "sources" / "machines" / f"spam{i}.txt").write_text(f"{queries[i % 4]}? {queries[i % 4]}! page {i}")
 

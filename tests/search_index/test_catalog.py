@@ -126,7 +126,9 @@ def test_the_latest_verdict_on_the_same_inputs_counts_and_other_inputs_are_not_f
 
 def test_lane_state_is_replaced(catalog: Catalog) -> None:
     for count in (1, 2):
-        state = LaneState(source="s", stage="documents", inputs="i", data_version=str(count), state={"quarantined": count}, run_id="r", at=now())
+        state = LaneState(
+            source="s", stage="documents", inputs="i", data_version=str(count), state={"quarantined": count}, run_id="r", at=now()
+        )
         catalog.record_lane(state)
     assert [lane.data_version for lane in catalog.lanes()] == ["2"]
     assert catalog.quarantined() == {"s": 2}

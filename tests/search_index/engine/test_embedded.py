@@ -21,9 +21,10 @@ import qdrant_edge as edge
 
 from search_index.engine import directory
 from search_index.engine.embedded import EmbeddedEngine
-from search_index.engine.interface import Delta, Engine
+from search_index.engine.interface import Delta, Engine, Vector
 from search_index.engine.shard import engine_errors
 from search_index.errors import DiskFull, HomeDamaged
+from search_index.fusion import best_first
 from tests.conftest import ROOT
 from tests.search_index.engine.conformance import EngineConformance
 from tests.search_index.engine.points import BM25, DIMENSION, INDEX, Passage, passages, published, seen_at, sparse, table, vector_of
@@ -147,7 +148,29 @@ def test_many_threads_get_the_answers_one_gets(engine: EmbeddedEngine) -> None:
             assert list(pool.map(ask, queries * 5)) == alone * 5
 
 
-def test_closing_waits_for_running_calls_and_refuses_later_ones(engine: EmbeddedEngine) -> None:
+def test_closing_waits_for_a_running_call(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    published(engine, None, 1, passages(40))
+    reader = engine.open(INDEX, 1)
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def paused(ids: list[str], scores: Vector) -> list[int]:
+        under_way.set()
+        assert go_on.wait(30)
+        return best_first(ids, scores)
+
+    monkeypatch.setattr("search_index.engine.embedded_reader.best_first", paused)
+    with ThreadPoolExecutor(2) as pool:
+        call = pool.submit(reader.dense, vector_of("x"), seen_at(1), 5)
+        assert under_way.wait(30)
+        closing_down = pool.submit(reader.close)
+        with pytest.raises(TimeoutError):
+            closing_down.result(0.2)
+        go_on.set()
+        assert len(call.result(30).ids) == 5
+        closing_down.result(30)
+
+
+def test_calls_from_many_threads_are_refused_once_closed(engine: EmbeddedEngine) -> None:
     published(engine, None, 1, passages(300))
     reader = engine.open(INDEX, 1)
     started, failures = threading.Barrier(5), []
