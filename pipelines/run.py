@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
+from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
 from pipelines.resources import opened
 from pipelines.workspace import Decision, Progress, StepReport
@@ -17,7 +18,6 @@ from search_index.model.release import Stage
 from search_index.settings import Settings
 
 ABANDONED_MESSAGE = "The process of this run ended before the run did."
-_DAGSTER_YAML = "telemetry:\n  enabled: false\n"
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,7 @@ class Outcome:
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Dagster's instance in the home, made when it is not there."""
-    folder = settings.dagster_home
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text(_DAGSTER_YAML)
-    os.environ["DAGSTER_HOME"] = str(folder)
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     return dg.DagsterInstance.get()
 
 

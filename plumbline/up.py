@@ -27,7 +27,6 @@ Say = Callable[[str], None]
 Announce = Callable[[Settings], None]
 
 SERVICE_READY_S, DAGSTER_READY_S = 60.0, 120.0
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
 _MIND_EVERY_S = 0.25
 
 
@@ -176,15 +175,13 @@ def _prepare(settings: Settings, say: Say) -> dict[str, str]:
         from plumbline.samples import write_samples
 
         say(f"Sample documents: {len(write_samples(samples))} files in {samples}")
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    config = settings.dagster_home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(DAGSTER_YAML)
+    from pipelines.dagster_home import dagster_home
+
     return {
         **os.environ,
         "PLUMBLINE_HOME": str(settings.root),
         "PLUMBLINE_CONTRACTS": str(settings.contract_folders[0]),
-        "DAGSTER_HOME": str(settings.dagster_home),
+        "DAGSTER_HOME": str(dagster_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PYTHONUNBUFFERED": "1",
     }

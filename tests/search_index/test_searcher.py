@@ -214,6 +214,11 @@ def test_what_one_may_not_read_is_not_hinted_at(searcher: Searcher) -> None:
     assert (hidden.hits, hidden.hints) == (absent.hits, absent.hints)
 
 
+def test_an_erased_document_is_hinted_at_no_more_than_an_absent_one(searcher: Searcher) -> None:
+    board = Principal(groups=frozenset({"board"}))
+    assert hints(ask(searcher, "golden", principal=board, excluded=frozenset({CORPUS[3].document}))) == ["nothing_indexed"]
+
+
 def test_a_query_far_from_everything_is_hinted_at_even_with_hits(reader: EmbeddedReader) -> None:
     class Away(Encoder):
         def encode_query(self, text: str) -> Vector:
