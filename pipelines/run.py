@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
+from dagster._core.instance.ref import InstanceRef
 
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
@@ -17,6 +18,7 @@ from search_index.errors import WrongUsage
 from search_index.model.release import Stage
 from search_index.settings import Settings
 
+_UNCAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 ABANDONED_MESSAGE = "The process of this run ended before the run did."
 
 
@@ -32,9 +34,13 @@ class Outcome:
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """Dagster's instance in the home, made when it is not there."""
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
-    return dg.DagsterInstance.get()
+    """Dagster's instance in the home, made when it is not there.
+
+    What a step prints goes to the terminal as it is: capturing it too would cost four processes a run.
+    """
+    folder = str(dagster_home(settings))
+    os.environ["DAGSTER_HOME"] = folder
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides={"compute_logs": _UNCAPTURED}))
 
 
 def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *, wait_s: float, say: Callable[[str], None]) -> Outcome:

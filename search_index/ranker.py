@@ -10,12 +10,15 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from search_index.bm25 import query_weights
+from search_index.bm25 import count_terms, query_weights
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable
 from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
 from search_index.model.search import Arm, Degraded, Mode
+from search_index.verbatim import LEAST_WORDS, quotedness, words
 
+QUOTED_AMONG: Final = 20
+"""A passage that holds a query word for word is among so many best of the sparse arm (99 in 100 on quarterly reports)."""
 ARMS: Final[dict[Mode, tuple[Arm, ...]]] = {"hybrid": ("dense", "sparse"), "dense": ("dense",), "sparse": ("sparse",)}
 
 
@@ -150,6 +153,7 @@ class Ranker:
         worded = sparse.candidates(visibility, depth) if sparse else None
         if dense and sparse and near and worded:
             ids, scores = self._fused(dense, sparse, near, worded, visibility, depth)
+            ids, scores = self._quoted(query, visibility.revision, worded, ids, scores)
             for arm in (dense, sparse):
                 arm.scores(ids[:explained])
         else:
@@ -189,6 +193,20 @@ class Ranker:
         among = np.fromiter((point in usual for point in ids), dtype=np.bool_, count=len(ids))
         ids, scores = _ordered(ids, self._combined(near, worded, ids, centred(moved.scores(ids), among), sparse))
         return ids, scores.tolist()
+
+    def _quoted(self, query: str, revision: int, worded: Scored, ids: list[str], scores: list[float]) -> tuple[list[str], list[float]]:
+        """Lift passages that a long query seems to be copied from. Only what the sparse arm ranks high can be one."""
+        asked = words(query)
+        if not self.ranking.verbatim or len(asked) < LEAST_WORDS:
+            return ids, scores
+        statistics, language = self.reader.statistics(revision), self.reader.bm25.language
+        weights = {word: float(statistics.idf(stems).sum()) for word in asked if len(stems := count_terms(word, language).ids)}
+        gains = dict.fromkeys(ids, 0.0)
+        unit = self.ranking.verbatim * max(scores, default=0.0)
+        for point, payload in self.reader.payloads(worded.ids[:QUOTED_AMONG]).items():
+            gains[point] = unit * quotedness(asked, weights, str(payload["text"]))
+        ids, lifted = _ordered(ids, np.array(scores) + np.array([gains[point] for point in ids]))
+        return ids, lifted.tolist()
 
     def _combined(self, near: Scored, worded: Scored, ids: list[str], dense: Scores, sparse: _Sparse) -> Scores:
         if self.ranking.method == "rrf":

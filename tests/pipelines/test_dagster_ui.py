@@ -109,7 +109,6 @@ def test_the_asset_graph_reads_like_a_map(dagster_ui: str, browser: webdriver.Ch
     text = see(browser, "candidate", "evaluation", "release", "embedding_model", "golden_set", "Materialized")
     browser.save_screenshot(str(tmp_path / "release.png"))
     assert "3 / 3 Passed" in text
-    print(f"screenshots: {tmp_path}")
 
 
 def test_a_held_source_says_why_and_what_was_found(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
