@@ -69,6 +69,7 @@ def current_pin(workspace: Workspace, source: str) -> SourcePin | None:
         chunks=pins[2],
         vectors=pins[3],
         chunker=str(chunks_lane.state.get("chunker")) if chunks_lane else "",
+        quarantined=int(str(lanes[1].state.get("quarantined", 0))) if lanes[1] else 0,
     )
     return pin.model_copy(update={"checks": sorted(e.check for e in expected_of_source(contract, pin) if e.severity == "error")})
 
@@ -204,7 +205,7 @@ def _build(
         ranking=workspace.settings.ranking.model_dump(mode="json"),
         golden=golden,
         counts=Counts(
-            documents=sum(p.documents.rows for p in pins.values()),
+            documents=sum(p.documents.rows - p.quarantined for p in pins.values()),
             chunks=sum(p.chunks.rows for p in pins.values()),
             staged=len(added),
             retired=len(retired),

@@ -23,6 +23,8 @@ from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Scalar
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
+RESERVED_NAMES = frozenset({"candidate", "evaluation", "release", "embedding_model", "golden_set"})
+"""What the assets that all sources share are called; a source of that name could not be told from them."""
 _RESERVED_METADATA = frozenset({"source", "uri", "title", "text", "access", "document_id", "chunk_id"})
 
 
@@ -184,6 +186,8 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
             [*places["chunking"], "overlap_tokens"],
             f"overlap_tokens ({chunking.overlap_tokens}) is more than half of max_tokens ({chunking.max_tokens})",
         )
+    if data["name"] in RESERVED_NAMES:
+        note(["name"], f"{data['name']!r} is the name of an asset that all sources share; choose another")
     metadata = custom.get("metadata", {})
     assert isinstance(metadata, dict)
     for name in sorted(_RESERVED_METADATA & metadata.keys()):

@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from quality_checks.contracts import RESERVED_NAMES
 from search_index.errors import HomeDamaged, WrongUsage
 from search_index.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_RESERVED = frozenset({"candidate", "evaluation", "release", "embedding_model", "golden_set"})
-"""Names the lineage graph has other uses for."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def register_source(settings: Settings, place: str, name: str | None) -> Registe
     if standing:
         return Registered(standing[0], location, None)
     wanted = name or source_name_for(location)
-    if name is None and (not _NAME.fullmatch(wanted) or wanted in _RESERVED):
+    if name is None and (not _NAME.fullmatch(wanted) or wanted in RESERVED_NAMES):
         raise WrongUsage(f"No source can be called {wanted!r}, which is what {place} would give.", "Name it: add --name NAME.")
     if wanted in broken:
         raise broken[wanted]
@@ -89,7 +88,7 @@ def _check_name(name: str) -> None:
         raise WrongUsage(
             f"{name!r} cannot be the name of a source.", "Begin with a lower-case letter; use lower-case letters, digits and _, 64 at most."
         )
-    if name in _RESERVED:
+    if name in RESERVED_NAMES:
         raise WrongUsage(f"{name!r} is a word of Plumbline's own and cannot be the name of a source.", "Choose another --name.")
 
 

@@ -59,6 +59,7 @@ class SourcePin(BaseModel):
     chunks: TablePin
     vectors: TablePin
     chunker: str
+    quarantined: int = Field(0, description="documents that could not be read; rows of the documents table, but not served")
 
     def pin(self, stage: Stage) -> TablePin:
         """The pin of one stage."""

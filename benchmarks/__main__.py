@@ -1,0 +1,28 @@
+"""Every measurement, one after the other.  usage: python -m benchmarks [NAME ...]"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+NAMES = ("embedding", "engine", "ingest")
+
+
+def main() -> int:
+    """Run the measurements named on the command line, or all; each in a process of its own, so that none warms up another."""
+    names = sys.argv[1:] or NAMES
+    unknown = [name for name in names if importlib.util.find_spec(f"benchmarks.{name}") is None]
+    if unknown:
+        sys.stderr.write(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(NAMES)}.\n")
+        return 2
+    for name in names:
+        sys.stdout.write(f"\n== {name}\n")
+        sys.stdout.flush()
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
