@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import OperationalError
 
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
 from pipelines.resources import opened
 from pipelines.workspace import Decision, Progress, StepReport
-from search_index.errors import WrongUsage
+from search_index.errors import DiskFull, WrongUsage
 from search_index.model.release import Stage
 from search_index.settings import Settings
 
 _UNCAPTURED = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+LEAST_FREE_BYTES = 1 << 20
 ABANDONED_MESSAGE = "The process of this run ended before the run did."
 
 
@@ -54,8 +59,9 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
     Errors:
         Busy: another run holds the lease.
         WrongUsage: a source has no contract.
+        DiskFull: there is no room for the catalog or for Dagster's records.
     """
-    with opened(settings, progress, wait_s=wait_s, say=say) as workspace:
+    with _room_to_write(settings), opened(settings, progress, wait_s=wait_s, say=say) as workspace:
         known = workspace.contracts.keys() | workspace.broken_contracts.keys()
         wanted = sorted(known) if sources is None else sources
         for source in wanted:
@@ -80,6 +86,19 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
         return Outcome(result.run_id, result.success, failures, workspace.decision, workspace.reports)
 
 
+@contextlib.contextmanager
+def _room_to_write(settings: Settings) -> Iterator[None]:
+    """Dagster's own records stop a run as a database error when the disk is full; say what it is."""
+    try:
+        yield
+    except (OperationalError, OSError) as e:
+        if shutil.disk_usage(settings.root).free >= LEAST_FREE_BYTES:
+            raise
+        raise DiskFull(
+            f"The disk that holds {settings.root} is full.", "Make room and run the ingest again; what is live is untouched."
+        ) from e
+
+
 def _end_abandoned_runs(instance: dg.DagsterInstance) -> None:
     """Runs that a killed process left as started: with the lease in hand, none can be alive that uses it."""
     unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
@@ -94,4 +113,4 @@ def _said(failure: StepFailureData) -> str:
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else "it gave no reason"
+    return re.sub(r"^[\w.]+\.errors\.\w+: ", "", error.message.strip()) if error else "it gave no reason"
