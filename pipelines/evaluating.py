@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow.compute as pc
 from pydantic import JsonValue as Json
 
-from pipelines.staging import StagedCandidate
+from pipelines.outcomes import StagedCandidate
 from pipelines.tables import Lake
 from pipelines.workspace import Workspace
 from quality_checks.evaluation import SEED, Judged, ModeResult, ask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 
-from pipelines.staging import Nothing, StagedCandidate
-from pipelines.workspace import Decision, Workspace
+from pipelines.outcomes import Decision, Nothing, StagedCandidate
+from pipelines.workspace import Workspace
 from quality_checks.gates import Expected, decide, expected_of_candidate, expected_of_source
 from search_index.errors import PlumblineError, Refused
 from search_index.model.release import Held, Verdict

@@ -9,10 +9,11 @@ import dagster as dg
 
 from pipelines.evaluating import evaluate_candidate, expected_chunks
 from pipelines.lane.assets import EMBEDDING_MODEL
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, Nothing
 from pipelines.publishing import conclude
 from pipelines.show import changed_table, check_result
-from pipelines.staging import Nothing, stage_candidate
-from pipelines.workspace import CHANGED_ROWS_SHOWN, Workspace
+from pipelines.staging import stage_candidate
+from pipelines.workspace import Workspace
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, EVALUATION_CHECKS, PlainCheck
 from quality_checks.golden import golden_digest
 from quality_checks.index_checks import check_index

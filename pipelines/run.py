@@ -16,8 +16,9 @@ from sqlalchemy.exc import OperationalError
 
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
+from pipelines.outcomes import Decision, StepReport
 from pipelines.resources import opened
-from pipelines.workspace import Decision, Progress, StepReport
+from pipelines.workspace import Progress
 from search_index.errors import DiskFull, WrongUsage
 from search_index.model.release import Stage
 from search_index.settings import Settings

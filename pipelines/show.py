@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from pipelines.workspace import ChangedRow, StepReport
+from pipelines.outcomes import ChangedRow, StepReport
 from search_index.model.release import Verdict
 from search_index.settings import Settings
 

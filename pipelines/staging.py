@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.outcomes import ChangedRow, Nothing, StagedCandidate
 from pipelines.points import DesiredPoint, desired_points, points_table
-from pipelines.workspace import ChangedRow, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.changes import how_to_accept, source_removed
 from quality_checks.gates import expected_of_source, shortfalls
 from quality_checks.golden import golden_digest
 from search_index.bm25 import Bm25Settings, count_terms
-from search_index.engine.interface import LEDGER, Candidate, Delta
+from search_index.engine.interface import LEDGER, Delta
 from search_index.errors import Refused
 from search_index.home import trusted_manifest
 from search_index.model.release import Counts, Held, Manifest, ModelPin, ReleaseRecord, SourcePin, TablePin, digest_of, now
@@ -22,24 +23,6 @@ from search_index.model.search import OPEN_END
 
 AVGDL_DRIFT = 0.2
 """How far the average length may move from the one frozen into stored weights before a new index is begun."""
-
-
-@dataclass(frozen=True)
-class StagedCandidate:
-    """A revision that is built and waits for its verdicts."""
-
-    manifest: Manifest
-    parent: Manifest | None
-    candidate: Candidate
-    changed: list[ChangedRow]
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """There is nothing to stage: the head holds what the sources hold, but for what is held."""
-
-    head: int | None
-    held: list[Held]
 
 
 def current_pin(workspace: Workspace, source: str) -> SourcePin | None:

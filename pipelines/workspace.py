@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-from pydantic import JsonValue as Json
+from typing import Protocol
 
 from pipelines.embedding_model import export_model, resolve_model
+from pipelines.outcomes import Decision, Nothing, StagedCandidate, StepReport
 from pipelines.tables import Lake
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
@@ -23,10 +21,6 @@ from search_index.lease import Lease
 from search_index.model.release import ModelPin, Stage
 from search_index.settings import Settings
 
-if TYPE_CHECKING:
-    from pipelines.staging import Nothing, StagedCandidate
-
-CHANGED_ROWS_SHOWN = 50
 RESERVE_DIRECTORIES = 2
 
 
@@ -68,42 +62,6 @@ class LogProgress:
 
     def finish(self) -> None:
         """See ``Progress.finish``."""
-
-
-@dataclass(frozen=True)
-class ChangedRow:
-    """One thing a step added, changed, removed or set aside, by id."""
-
-    id: str
-    change: str
-    uri: str
-
-
-@dataclass
-class StepReport:
-    """What one step of a lane did."""
-
-    source: str
-    stage: Stage
-    data_version: str
-    unchanged: bool
-    counts: dict[str, int]
-    changed: list[ChangedRow] = field(default_factory=list)
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How a run's release ended: ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``."""
-
-    status: str
-    revision: int | None
-    live: int | None
-    held: dict[str, list[str]]
-    reasons: list[str]
-    gates: dict[str, str]
-    counts: dict[str, Json]
 
 
 class Workspace:

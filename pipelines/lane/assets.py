@@ -14,8 +14,9 @@ from pipelines.lane.documents import converge_documents
 from pipelines.lane.judging import judge
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.vectors import converge_vectors
+from pipelines.outcomes import StepReport
 from pipelines.show import check_result, step_metadata
-from pipelines.workspace import StepReport, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from quality_checks.gates import stage_checks
 from search_index.errors import ContractInvalid

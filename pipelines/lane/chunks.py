@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from pipelines.chunking import ChunkerSettings, chunk_document
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.tables import bucket_of, pin_of, rows_of
 from pipelines.token_counter import TokenCounter
-from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from search_index.embedding import vector_key
 from search_index.model.document import Element, ParsedDocument, chunk_id, sha256

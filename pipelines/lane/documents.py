@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.parsing.formats import parser_fingerprint
 from pipelines.parsing.pool import ParseOutcome, ParserPool, ParseTask
 from pipelines.parsing.records import RECORD_PARSER, parse_record
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import bucket_of, pin_of, rows_of
-from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract, RecordMapping
 from search_index.errors import DocumentUnreadable
 from search_index.model.document import document_id, sha256

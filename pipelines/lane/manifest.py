@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import rows_digest, rows_of
-from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from search_index.errors import SourceUnavailable
 from search_index.model.document import document_id, document_uri, sha256

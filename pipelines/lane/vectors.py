@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.tables import SCHEMAS, vectors_digest
 from pipelines.vectors import embed_missing
-from pipelines.workspace import CHANGED_ROWS_SHOWN, ChangedRow, StepReport, Workspace
+from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from search_index.model.release import digest_of, now
 from search_index.model.state import LaneState

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plumbline.cli.facts import Advice, Facts
 from plumbline.cli.output import counted
 
 if TYPE_CHECKING:
-    from plumbline.cli.status_facts import Advice, Facts
     from search_index.model.state import Change
 
 LOW_DISK_BYTES = 2_000_000_000
@@ -15,8 +15,6 @@ LOW_DISK_BYTES = 2_000_000_000
 
 def advise(facts: Facts) -> list[Advice]:
     """A symptom and a remedy each, the gravest first; empty when all is well."""
-    from plumbline.cli.status_facts import Advice
-
     advice: list[Advice] = []
     if facts.live is None and not facts.writer:
         command = "plumbline ingest" if facts.sources else "plumbline ingest PATH"

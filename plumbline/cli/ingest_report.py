@@ -13,8 +13,8 @@ from plumbline.cli.quarantine import Quarantined, quarantined_documents
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipelines.outcomes import StepReport
     from pipelines.run import Outcome
-    from pipelines.workspace import StepReport
     from search_index.home import Home
     from search_index.model.release import Stage
     from search_index.settings import Settings

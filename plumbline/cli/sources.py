@@ -10,7 +10,7 @@ from plumbline.cli.command import Result, command
 from plumbline.cli.output import out, table, when
 
 if TYPE_CHECKING:
-    from plumbline.cli.status_facts import SourceFacts
+    from plumbline.cli.facts import SourceFacts
     from search_index.model.state import Change
 
 

@@ -10,7 +10,7 @@ from plumbline.cli.command import Result, command
 from plumbline.cli.output import counted, out, table
 
 if TYPE_CHECKING:
-    from plumbline.cli.status_facts import Facts
+    from plumbline.cli.facts import Facts
 
 
 def register(app: typer.Typer) -> None:

@@ -4,116 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline.cli.quarantine import Quarantined, quarantined_documents
+from plumbline.cli.advice import advise
+from plumbline.cli.facts import Facts, LiveFacts, SourceFacts
+from plumbline.cli.quarantine import quarantined_documents
 from plumbline.cli.ready import address_of, answers
 from plumbline.cli.settings import has_home
 from plumbline.cli.up_report import ndcg_of
-from plumbline.up import UpState, up_state
+from plumbline.up import up_state
 
 if TYPE_CHECKING:
     from quality_checks.contracts import Contract
     from search_index.catalog import Catalog
     from search_index.model.release import ReleaseRecord
-    from search_index.model.state import Change, LaneState
+    from search_index.model.state import LaneState
     from search_index.settings import Settings
-
-
-@dataclass(frozen=True)
-class Advice:
-    """A symptom and the command that helps."""
-
-    symptom: str
-    command: str
-
-
-@dataclass(frozen=True)
-class LiveFacts:
-    """The live release in short."""
-
-    revision: int
-    published_at: datetime
-    documents: int
-    chunks: int
-    ndcg: float | None
-
-
-@dataclass(frozen=True)
-class SourceFacts:
-    """One source. ``current_at`` is the last instant the live release was known to hold what the source held."""
-
-    name: str
-    state: str
-    documents: int
-    quarantined: int
-    location: str
-    current_at: datetime | None
-    sla_s: float | None
-    within_sla: bool | None
-    reasons: list[str]
-
-    @property
-    def freshness(self) -> str:
-        """In one word or two."""
-        if self.current_at is None:
-            return "-"
-        from search_index.model.release import now
-
-        age = f"{_short(now() - self.current_at)} ago"
-        return (
-            age
-            if self.within_sla is None
-            else f"{age}, {'in' if self.within_sla else 'beyond'} SLA of {_short(timedelta(seconds=self.sla_s or 0))}"
-        )
-
-
-@dataclass
-class Facts:
-    """Everything ``plumbline status`` tells."""
-
-    home: str
-    live: LiveFacts | None = None
-    head: int | None = None
-    paused: str | None = None
-    sources: list[SourceFacts] = field(default_factory=list)
-    quarantine: dict[str, list[Quarantined]] = field(default_factory=dict)
-    waiting: list[Change] = field(default_factory=list)
-    last_refused: tuple[int, list[str]] | None = None
-    disk: dict[str, int] = field(default_factory=dict)
-    service: str | None = None
-    up: UpState | None = None
-    writer: str | None = None
-    advice: list[Advice] = field(default_factory=list)
-
-    def document(self) -> dict[str, object]:
-        """For ``--json``."""
-        held = [{"source": s.name, "reasons": s.reasons} for s in self.sources if s.reasons]
-        return {
-            "home": self.home,
-            "live": asdict(self.live) if self.live else None,
-            "head": self.head,
-            "paused": self.paused,
-            "held": held,
-            "sources": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.sources},
-            "quarantined": {source: [asdict(d) for d in documents] for source, documents in self.quarantine.items()},
-            "waiting": [change.model_dump(mode="json") for change in self.waiting],
-            "last_refused": {"revision": self.last_refused[0], "reasons": self.last_refused[1]} if self.last_refused else None,
-            "disk": {f"{name}_bytes": size for name, size in self.disk.items()},
-            "service": self.service,
-            "up": asdict(self.up) if self.up else None,
-            "writer": self.writer,
-            "advice": [asdict(advice) for advice in self.advice],
-        }
 
 
 def gather(settings: Settings) -> Facts:
     """Look at everything once."""
-    from plumbline.cli.advice import advise
-
     address = address_of(settings)
     facts = Facts(
         home=str(settings.root),
@@ -248,11 +160,3 @@ def writer_of(settings: Settings) -> str | None:
         return None
     lock.release()
     return None
-
-
-def _short(span: timedelta) -> str:
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -1,0 +1,66 @@
+"""What the steps of a run have to say to each other and to whoever started it: reports, candidates, decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue as Json
+
+from search_index.engine.interface import Candidate
+from search_index.model.release import Held, Manifest, Stage
+
+CHANGED_ROWS_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """One thing a step added, changed, removed or set aside, by id."""
+
+    id: str
+    change: str
+    uri: str
+
+
+@dataclass
+class StepReport:
+    """What one step of a lane did."""
+
+    source: str
+    stage: Stage
+    data_version: str
+    unchanged: bool
+    counts: dict[str, int]
+    changed: list[ChangedRow] = field(default_factory=list)
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a run's release ended: ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``."""
+
+    status: str
+    revision: int | None
+    live: int | None
+    held: dict[str, list[str]]
+    reasons: list[str]
+    gates: dict[str, str]
+    counts: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class StagedCandidate:
+    """A revision that is built and waits for its verdicts."""
+
+    manifest: Manifest
+    parent: Manifest | None
+    candidate: Candidate
+    changed: list[ChangedRow]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """There is nothing to stage: the head holds what the sources hold, but for what is held."""
+
+    head: int | None
+    held: list[Held]
