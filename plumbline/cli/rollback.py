@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "rollback", 'plumbline releases rollback 6 --reason "prices in 7 are wrong"')
     def rollback(
         revision: Annotated[int, typer.Argument(help="The release to go back to.")],
-        reason: Annotated[
-            str, typer.Option("--reason", help="Why; kept with it and shown while publishing is paused.")
-        ] = "no reason given",
+        reason: Annotated[str, typer.Option("--reason", help="Why; kept and shown while publishing is paused.")] = "no reason given",
     ) -> Result:
         """Make an older release the live one, within a second and for all documents at once. Publishing pauses until `releases resume`."""
         from plumbline.cli.settings import actor, existing_home, load_settings
