@@ -130,6 +130,9 @@ def _die_with(parent: int) -> Callable[[], None] | None:
     library = ctypes.CDLL(None)
 
     def ask() -> None:
+        # Whoever started us may have ignored or blocked it, and both are handed down.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)

@@ -106,8 +106,11 @@ class TestCrew:
         assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_child_dies_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
-    start = f"from plumbline.cli.crew import spawn; import os, sys, time; c = spawn([sys.executable, '-c', {FOREVER!r}], os.environ, 2)"
+def test_a_child_dies_with_its_parent_even_when_that_is_killed_and_had_ignored_sigterm() -> None:
+    start = (
+        "from plumbline.cli.crew import spawn; import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"c = spawn([sys.executable, '-c', {FOREVER!r}], os.environ, 2)"
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", f"{start}; print(c.pid, flush=True); time.sleep(600)"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
