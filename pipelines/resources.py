@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from pipelines.workspace import LogProgress, Progress, Workspace
 from search_index.settings import Settings
@@ -16,7 +15,6 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
     """Opens the home for one run. A second run on the same home waits for the first."""
 
     wait_s: float = -1.0
-    _opened: Workspace | None = PrivateAttr(default=None)
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
@@ -27,12 +25,12 @@ class WorkspaceResource(dg.ConfigurableResource[Workspace]):
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, progress: Progress, *, wait_s: float, say: object) -> Iterator[Workspace]:
+def opened(settings: Settings, progress: Progress, *, wait_s: float, say: Callable[[str], None]) -> Iterator[Workspace]:
     """A workspace with the lease in hand."""
     workspace = Workspace(settings, progress)
-    for line in workspace.begin(wait_s=wait_s, waiting=say):  # type: ignore[arg-type]
-        say(line)  # type: ignore[operator]
     try:
+        for line in workspace.begin(wait_s=wait_s, waiting=say):
+            say(line)
         yield workspace
     finally:
         workspace.end()

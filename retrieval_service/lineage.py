@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -22,6 +23,9 @@ from retrieval_service.provenance import (
     SourceNode,
     ToolNode,
 )
+from search_index.engine.interface import IndexReader, Visibility
+from search_index.errors import NotFound, RevisionUnknown
+from search_index.model.document import document_id
 from search_index.model.release import ReleaseRecord, Verdict
 from search_index.model.search import OPEN_END, Span
 
@@ -170,3 +174,40 @@ def add_verdicts(graph: Graph, record: ReleaseRecord, verdicts: Iterable[Verdict
 
 def _run(graph: Graph, run_id: str) -> str:
     return graph.add(RunNode(key=f"run:{run_id}", run_id=run_id))
+
+
+def points_of(id: str, reader: IndexReader, revisions: Iterable[int], groups: frozenset[str]) -> list[StoredPoint]:
+    """Every version of the passages of a chunk or document that these groups may see in these revisions.
+
+    Args:
+        id: a chunk id, a document id, or a document's address (``source:path``).
+        revisions: those that are no longer retained are passed over.
+
+    Errors:
+        NotFound: there is none. One that may not be read is not told from one that does not exist.
+    """
+    source, separator, path = id.partition(":")
+    wanted = document_id(source, path) if separator else id
+    found: dict[tuple[str, int], StoredPoint] = {}
+    for revision in revisions if separator or _is_uuid(id) else []:
+        try:
+            reader.check(revision)
+        except RevisionUnknown:
+            continue
+        visible = Visibility(revision=revision, groups=groups)
+        payloads = (not separator and reader.find(visible, chunk_id=wanted)) or reader.find(visible, document_id=wanted)
+        for point in map(StoredPoint.model_validate, payloads):
+            found.setdefault((point.chunk_id, point.valid_from), point)
+    if not found:
+        raise NotFound(
+            f"No chunk, document or release {id} can be seen.",
+            "Give a chunk id, a document id or address (`source:path`) from a search, or a revision number.",
+        )
+    return list(found.values())
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

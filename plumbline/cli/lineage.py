@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,39 +79,11 @@ def _of_points(home: Home, graph: Graph, id: str, points: list[StoredPoint], rel
 
 def _points(loaded: LoadedRelease, releases: list[ReleaseRecord], id: str) -> list[StoredPoint]:
     """Every version of the passages, of all revisions the live index still holds. An operator at the home sees every source."""
-    from retrieval_service.lineage import StoredPoint
-    from search_index.engine.interface import Visibility
-    from search_index.errors import NotFound, RevisionUnknown
-    from search_index.model.document import document_id
+    from retrieval_service.lineage import points_of
 
-    source, separator, path = id.partition(":")
-    wanted = document_id(source, path) if separator else id
     groups = frozenset(group for r in releases if r.manifest for pin in r.manifest.sources.values() for group in pin.access)
-    found: dict[tuple[str, int], StoredPoint] = {}
-    for record in releases if separator or _is_uuid(id) else []:
-        if record.manifest is None or record.manifest.index != loaded.manifest.index:
-            continue
-        try:
-            loaded.reader.check(record.revision)
-        except RevisionUnknown:
-            continue
-        visible = Visibility(record.revision, groups)
-        payloads = (not separator and loaded.reader.find(visible, chunk_id=wanted)) or loaded.reader.find(visible, document_id=wanted)
-        for point in map(StoredPoint.model_validate, payloads):
-            found.setdefault((point.chunk_id, point.valid_from), point)
-    if not found:
-        raise NotFound(
-            f"No chunk, document or release {id} can be seen.",
-            "Give a chunk id or a document's address (`source:path`) from `plumbline search --json`, or a revision number.",
-        )
-    return list(found.values())
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
+    revisions = [r.revision for r in releases if r.manifest and r.manifest.index == loaded.manifest.index]
+    return points_of(id, loaded.reader, revisions, groups)
 
 
 def _show(found: Lineage) -> None:

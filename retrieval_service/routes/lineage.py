@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
-
 from fastapi import APIRouter
 
 from retrieval_service.access import require
 from retrieval_service.deps import LiveDep, PrincipalDep
-from retrieval_service.lineage import Graph, StoredPoint, add_parts, add_point, add_release, add_verdicts
+from retrieval_service.lineage import Graph, StoredPoint, add_parts, add_point, add_release, add_verdicts, points_of
 from retrieval_service.live import Serving
 from retrieval_service.provenance import Lineage
 from search_index.catalog import Catalog
-from search_index.engine.interface import Visibility
-from search_index.errors import NotFound, RevisionUnknown
-from search_index.model.document import document_id
+from search_index.errors import RevisionUnknown
 from search_index.model.release import ReleaseRecord
 from search_index.model.search import Principal
 
@@ -69,39 +65,11 @@ def _of_points(id: str, points: list[StoredPoint], releases: list[ReleaseRecord]
 
 
 def _points(id: str, serving: Serving, releases: list[ReleaseRecord], principal: Principal) -> list[StoredPoint]:
-    """Every version of the passages that the principal may see: of the live release, and with ``history`` of the retained ones.
-
-    Errors:
-        NotFound: there is none. One that may not be read is not told from one that does not exist.
-    """
-    reader, loaded = serving.loaded.reader, serving.loaded
-    source, separator, path = id.partition(":")
-    wanted = document_id(source, path) if separator else id
+    """What the principal may see of it: in the live release, and with the scope ``history`` in the retained ones."""
+    loaded = serving.loaded
     revisions = [loaded.record.revision]
     if "history" in principal.scopes:
         revisions += [
             r.revision for r in releases if r.manifest and r.manifest.index == loaded.manifest.index and r.revision not in revisions
         ]
-    found: dict[tuple[str, int], StoredPoint] = {}
-    for revision in revisions if separator or _is_uuid(id) else []:
-        try:
-            reader.check(revision)
-        except RevisionUnknown:
-            continue
-        visible = Visibility(revision=revision, groups=principal.groups)
-        payloads = (not separator and reader.find(visible, chunk_id=wanted)) or reader.find(visible, document_id=wanted)
-        for point in map(StoredPoint.model_validate, payloads):
-            found.setdefault((point.chunk_id, point.valid_from), point)
-    if not found:
-        raise NotFound(
-            f"No chunk, document or release {id} can be seen.",
-            "Give a chunk id, a document id or address (`source:path`) from a search, or a revision number.",
-        )
-    return list(found.values())
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
+    return points_of(id, loaded.reader, revisions, principal.groups)
