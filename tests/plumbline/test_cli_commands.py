@@ -62,7 +62,7 @@ def test_help_alone_lists_the_commands(capfd: pytest.CaptureFixture[str]) -> Non
         (["ingest", ".", "--name", "candidate"], "wrong-usage", 2, "candidate"),
         (["ingest", "nosuchscheme://x/y"], "wrong-usage", 2, "nosuchscheme"),
         (["releases", "show", "7"], "nothing-published", 1, "home"),
-        (["releases", "rollback", "7"], "wrong-usage", 2, "--reason"),
+        (["releases", "rollback", "7"], "nothing-published", 1, "home"),
         (["sources", "accept", "x", "--change", "1"], "wrong-usage", 2, "--reason"),
         (["evaluate", "--dataset", "nowhere"], "wrong-usage", 2, "nowhere"),
         (["evaluate", "--dataset", ".", "--modes", "best"], "wrong-usage", 2, "best"),
