@@ -24,7 +24,9 @@ def retrieval(dataset: Path) -> list[str]:
     command = [sys.executable, "-m", "plumbline.cli", "evaluate", "--dataset", str(dataset), "--json"]
     found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     scores = ", ".join(f"{mode} {values['ndcg@10']['value']:.3f}" for mode, values in found["modes"].items())
-    return [f"Retrieval on {found['dataset']}, nDCG@10", f"{found['queries']} queries", scores]
+    with (dataset / "queries.jsonl").open() as queries:
+        asked = sum(1 for _ in queries)
+    return [f"Retrieval on {found['dataset']}, nDCG@10", f"{asked} queries", scores]
 
 
 def kills(rounds: int) -> list[str]:

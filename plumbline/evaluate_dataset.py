@@ -91,7 +91,6 @@ def evaluate_dataset(
                 "embed_cpu_s": round(steps["vectors"].cpu_s, 2),
                 "peak_rss_mb": round(_peak_rss_mb(), 1),
             },
-            "queries": len(golden.queries),
             "modes": result,
         }
 
