@@ -87,18 +87,22 @@ def _failed(output: JsonOutput | None, slug: str, what: str, remedy: str, code: 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a command like Ctrl-C does, so that it too cleans up and leaves with 130."""
+    """SIGTERM ends a command like Ctrl-C does, so that it too cleans up and leaves with 130.
+
+    SIGINT is taken as well: a shell that starts us in the background of a script has it ignored, and that is handed down.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
     try:
-        before = signal.signal(signal.SIGTERM, interrupt)
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     except ValueError:  # not the main thread: whoever runs us there handles signals
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         sys.stdout.flush()

@@ -274,7 +274,8 @@ def test_a_second_writer_waits_or_leaves_with_4(shell: Shell) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupted_ingest_leaves_with_130_and_the_next_one_finishes(shell: Shell, number: signal.Signals) -> None:
     (shell.docs / f"{number.name}.md").write_text("# Interrupted\n\n" + "A page that takes a moment to be embedded. " * 400)
-    command = [sys.executable, "-m", "plumbline.cli", "ingest"]
+    # As from a script's background, where the shell has SIGINT ignored.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "plumbline.cli", "ingest"]
     with subprocess.Popen(command, cwd=ROOT, env=dict(shell.env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
         holder = shell.folder / "home" / "lease.holder"
         until = time.monotonic() + 60
