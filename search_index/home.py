@@ -124,13 +124,8 @@ def trusted_manifest(home: Home, record: ReleaseRecord) -> Manifest:
     Errors:
         ReleaseUntrusted: it is missing, unsigned, or was altered since it was signed.
     """
-    manifest, signature = record.manifest, record.signature
-    if (
-        manifest is None
-        or signature is None
-        or manifest.revision != record.revision
-        or not manifest.signed_by(home.signing_key(), signature)
-    ):
+    manifest = record.manifest
+    if manifest is None or manifest.revision != record.revision or not record.signed_by(home.signing_key()):
         raise ReleaseUntrusted(
             f"The manifest of release {record.revision} is not what was signed.",
             "Roll back to another release with `plumbline releases rollback`, or run `plumbline ingest` for a new one.",

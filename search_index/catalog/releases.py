@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Literal
 
 from pydantic import JsonValue as Json
+from pydantic import ValidationError
 from sqlalchemy import delete, func, insert, select, update
 
 from search_index.catalog import tables as t
@@ -158,5 +160,10 @@ class Releases(Database):
 
 
 def _record(row: dict[str, object]) -> ReleaseRecord:
-    manifest = row.pop("manifest")
-    return ReleaseRecord(manifest=Manifest.model_validate_json(manifest) if isinstance(manifest, str) else None, **row)  # type: ignore[arg-type]
+    """A row as a release. A manifest that cannot be read is none: such a release is not trusted, and the others can still be listed."""
+    text = row.pop("manifest")
+    manifest = None
+    if isinstance(text, str):
+        with contextlib.suppress(ValidationError):
+            manifest = Manifest.model_validate_json(text)
+    return ReleaseRecord(manifest=manifest, signed_text=text, **row)  # type: ignore[arg-type]

@@ -128,11 +128,12 @@ class Manifest(BaseModel):
 
     def sign(self, key: bytes) -> str:
         """HMAC-SHA256 of the manifest's canonical JSON, hexadecimal."""
-        return hmac.new(key, canonical_json(self.model_dump(mode="json")).encode(), hashlib.sha256).hexdigest()
+        return signature_of(canonical_json(self.model_dump(mode="json")), key)
 
-    def signed_by(self, key: bytes, signature: str) -> bool:
-        """Whether ``signature`` is this manifest's, compared in constant time."""
-        return hmac.compare_digest(self.sign(key), signature)
+
+def signature_of(text: str, key: bytes) -> str:
+    """HMAC-SHA256 of a manifest's text, hexadecimal."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 class Verdict(BaseModel):
@@ -172,9 +173,19 @@ class ReleaseRecord(BaseModel):
     published_at: datetime | None
     run_id: str
     manifest: Manifest | None
+    signed_text: str | None = Field(None, exclude=True, repr=False, description="the manifest as it was signed and is stored")
     signature: str | None
     reasons: list[str]
     scores: dict[str, Json] = Field(default_factory=dict)
+
+    def signed_by(self, key: bytes) -> bool:
+        """Whether the signature is that of the stored text, compared in constant time.
+
+        The text itself is what is signed, not what this version would write: fields that come later leave old signatures whole.
+        """
+        if self.signed_text is None or self.signature is None:
+            return False
+        return hmac.compare_digest(signature_of(self.signed_text, key), self.signature)
 
 
 class Pointer(BaseModel):
