@@ -35,7 +35,7 @@ class Ranking(BaseModel):
     rrf_k: int = Field(default=60, ge=1, description="rank constant of reciprocal rank fusion")
     depth: int = Field(default=100, ge=1, le=10_000, description="candidates an arm brings in")
     feedback: Feedback | None = Field(default_factory=Feedback)
-    verbatim: float = Field(1.0, ge=0, description="what a passage gains that holds a long query word for word; 0 leaves it out")
+    verbatim: float = Field(1.5, ge=0, description="what a passage gains that holds a long query word for word; 0 leaves it out")
 
 
 def by_max(scores: Scores) -> Scores:

@@ -17,7 +17,7 @@ from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, c
 from search_index.model.search import Arm, Degraded, Mode
 from search_index.verbatim import LEAST_WORDS, quotedness, words
 
-QUOTED_AMONG: Final = 20
+QUOTED_AMONG: Final = 30
 """A passage that holds a query word for word is among so many best of the sparse arm (99 in 100 on quarterly reports)."""
 ARMS: Final[dict[Mode, tuple[Arm, ...]]] = {"hybrid": ("dense", "sparse"), "dense": ("dense",), "sparse": ("sparse",)}
 
