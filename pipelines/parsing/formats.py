@@ -66,7 +66,7 @@ def format_by_extension(path: str) -> Format | None:
     if extension in _IMAGES:
         raise DocumentUnreadable(
             f"{path} is an image; reading it takes text recognition.",
-            "Install the OCR extra (`pip install plumbline[ocr]` and tesseract), or add the text as a file of its own.",
+            "Run it through an OCR program (there is none in this version) and add the text as a file of its own.",
         )
     if extension in _OLD_OFFICE:
         raise DocumentUnreadable(f"{path} is in an old Office format.", f"Save it as .{_OLD_OFFICE[extension]}.")

@@ -29,7 +29,7 @@ __all__ = ["parse", "parser_fingerprint"]
 
 _PLAIN_TEXT = Format("txt", "text/plain", decoded=True)
 _HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_OCR = "If it holds images of text, install the OCR extra (`pip install plumbline[ocr]` and tesseract); else leave it out."
+_OCR = "If it holds images of text, run it through an OCR program first (there is none in this version); else leave it out."
 _NO_DETECTION = [""]
 """What unstructured's ``languages`` wants for leaving language detection out: it costs more than all the rest."""
 

@@ -22,6 +22,7 @@ from search_index.errors import DocumentUnreadable, PlumblineError
 from search_index.model.document import ParsedDocument
 
 _IN_FLIGHT_PER_WORKER = 2
+_START_WITHIN_S = 60.0
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -89,7 +90,10 @@ class ParserPool:
                     running[pool.schedule(_parse_in_worker, args=(data, task.path), timeout=self._timeout_s)] = task
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, timeout=2 * self._timeout_s + _START_WITHIN_S, return_when=FIRST_COMPLETED).done
+                if not done:  # a task's own limit counts from when a worker takes it; one that never starts takes none
+                    raise PlumblineError("The parser processes do not start.", "Install Plumbline again: `make install`.")
+                for future in done:
                     yield self._outcome(running.pop(future), future)
         finally:
             for future in running:

@@ -140,7 +140,7 @@ def test_without_an_extension_the_content_decides() -> None:
         (b"PK\x03\x04 not really", "a.docx", "broken or not docx", "save it again"),
         (b"%PDF-1.7 not really", "a.pdf", "not a PDF", "Save it again"),
         (b"<a><b></a>", "a.xml", "broken or not xml", "save it again"),
-        (b"\x89PNG\r\n\x1a\n", "a.png", "is an image", "OCR extra"),
+        (b"\x89PNG\r\n\x1a\n", "a.png", "is an image", "OCR"),
         (b"\xd0\xcf\x11\xe0", "a.doc", "old Office format", ".docx"),
         (bytes(range(256)) * 64, "a.bin", "no known file type", "extension"),
         (b"{not json", "a.json", "broken or not json", "save it again"),

@@ -121,7 +121,7 @@ def test_a_page_without_text_points_to_the_ocr_extra() -> None:
     with pytest.raises(DocumentUnreadable) as caught:
         parse(pdf([[]]), "scan.pdf")
     assert "no text" in caught.value.what
-    assert "OCR extra" in caught.value.remedy
+    assert "OCR" in caught.value.remedy
 
 
 def test_a_real_report_keeps_titles_rows_and_pages(shared_data: Callable[[str], Path]) -> None:
