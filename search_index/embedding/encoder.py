@@ -26,8 +26,6 @@ BATCH_TOKENS = 512
 TOKENIZE_AT_ONCE = 256
 
 Vectors = NDArray[np.float32]
-_MAKING_TENSORS = threading.Lock()
-"""Two threads that made tensors at the same instant have been seen to wait for each other for ever."""
 
 
 class Encoder:
@@ -157,11 +155,8 @@ class Encoder:
             place = slice(0, len(row)) if self.card.padding_side == "right" else slice(length - len(row), length)
             ids[at, place] = row
             mask[at, place] = 1
-        import openvino
-
         features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        with _MAKING_TENSORS:
-            given = {name: openvino.Tensor(features[name], shared_memory=True) for name in self._inputs}
+        given = {name: features[name] for name in self._inputs}
         # Not the request's own output buffer: the next inference writes over it.
         vectors: Vectors = self._request().infer(given, share_inputs=True, share_outputs=False)[0]
         if not np.isfinite(vectors).all():
