@@ -88,7 +88,10 @@ class Encoder:
             )
         truncating = Tokenizer.from_file(str(folder / TOKENIZER))
         truncating.enable_truncation(card.limit)
-        return cls(card, compiled, Tokenizer.from_file(str(folder / TOKENIZER)), truncating, threads)
+        encoder = cls(card, compiled, Tokenizer.from_file(str(folder / TOKENIZER)), truncating, threads)
+        # OpenVINO's bindings set up their type tables at first use: two threads that do so at once wait for each other for ever.
+        encoder._infer([np.zeros(1, dtype=np.int32)])
+        return encoder
 
     @staticmethod
     def fingerprint_of(folder: Path) -> str:
