@@ -10,88 +10,24 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import cast
 
-from pydantic import BaseModel, ConfigDict
 from pydantic import JsonValue as Json
 
 from quality_checks.contract_layout import read_layout
+from quality_checks.contract_terms import Chunking, Contract, Limits, NearDuplicates, Parsing, Privacy, RecordMapping, SourceFormat, Website
 from quality_checks.located import Located, Problem, Unreadable, did_you_mean, listing, read_yaml
-from quality_checks.rules import QualityRule, read_rules
+from quality_checks.rules import read_rules
 from search_index.errors import ContractInvalid
 from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Scalar
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
+__all__ = ["RESERVED_NAMES", "Contract", "RecordMapping", "load_contract", "load_contracts"]
+
 RESERVED_NAMES = frozenset({"candidate", "evaluation", "release", "embedding_model", "golden_set"})
 """What the assets that all sources share are called; a source of that name could not be told from them."""
 _RESERVED_METADATA = frozenset({"source", "uri", "title", "text", "access", "document_id", "chunk_id"})
-
-
-class RecordMapping(BaseModel):
-    """Which fields of a JSON Lines record are the document's id, title and text."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    text: str
-    title: str | None = None
-
-
-class Chunking(BaseModel):
-    """How a source's documents are cut; tokens are the encoder's, special tokens and header included."""
-
-    model_config = ConfigDict(frozen=True)
-
-    max_tokens: int = 256
-    overlap_tokens: int = 32
-    strategy: Literal["by_title"] = "by_title"
-
-
-class Privacy(BaseModel):
-    """What a source holds, in the words of those who must protect it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    classification: Literal["public", "internal", "confidential", "restricted"] = "internal"
-    personal_data: bool = False
-    legal_basis: str | None = None
-
-
-class Contract(BaseModel):
-    """A source's data contract, read and checked.
-
-    ``digest`` is the sha256 of the file's content as canonical JSON, before variables are put in, so that it is the same on
-    every machine. ``location`` is an absolute path or an fsspec URL. ``freshness_sla`` is the standard's ``latency``, or
-    ``frequency`` without one. ``removal_threshold`` is the share of documents that may vanish at once.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    version: str
-    digest: str
-    status: str
-    owner: str
-    domain: str | None = None
-    description: str = ""
-    usage: str = ""
-    limitations: str = ""
-    location: str
-    format: Literal["files", "records"] = "files"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    records: RecordMapping | None = None
-    freshness_sla: timedelta | None = None
-    retention: timedelta | None = None
-    access_groups: tuple[str, ...] = (EVERYONE,)
-    chunking: Chunking = Chunking()
-    privacy: Privacy = Privacy()
-    removal_threshold: float = 0.5
-    golden: str | None = None
-    rules: tuple[QualityRule, ...] = ()
-    tags: dict[str, str] = {}
-    metadata: dict[str, Scalar | list[str]] = {}
 
 
 def load_contract(path: Path, variables: Mapping[str, str]) -> Contract:
@@ -175,11 +111,14 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
     problems += wrong
     server = _dicts(data["servers"])[0]
     key = "path" if server["type"] == "local" else "location"
-    format_: Literal["files", "records"] = "files" if server.get("format", "files") == "files" else "records"
+    format_ = cast("SourceFormat", server.get("format", "files"))
     if format_ == "records" and "records" not in custom:
         note(["servers", 0, "format"], "records want the custom property 'records' that names their id and text fields")
-    if format_ == "files" and "records" in custom:
-        note(places["records"], "'records' is for a server whose format is 'records'")
+    for name, wanted in (("records", "records"), ("website", "website")):
+        if name in custom and format_ != wanted:
+            note(places[name], f"{name!r} is for a server whose format is {wanted!r}")
+    if "options" in custom and server["type"] != "custom":
+        note(places["options"], "'options' is for a server whose type is 'custom'")
     chunking = Chunking.model_validate(custom.get("chunking", {}))
     if chunking.overlap_tokens * 2 > chunking.max_tokens:
         note(
@@ -204,15 +143,25 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
         description=about.get("purpose", ""),
         usage=about.get("usage", ""),
         limitations=about.get("limitations", ""),
-        location=_location(str(server[key]), folder, variables, lambda reason: note(["servers", 0, key], reason)),
+        server_type=str(server["type"]),
+        location=_location(
+            str(server[key]), folder, variables, lambda reason: note(["servers", 0, key], reason), local=server["type"] == "local"
+        ),
+        endpoint_url=str(server["endpointUrl"]) if "endpointUrl" in server else None,
         format=format_,
         include=_strings(custom.get("include")),
         exclude=_strings(custom.get("exclude")),
+        limits=Limits.model_validate(custom.get("limits", {})),
         records=RecordMapping.model_validate(custom["records"]) if "records" in custom else None,
+        website=Website.model_validate(custom.get("website", {})) if format_ == "website" else None,
+        options=cast("dict[str, Scalar]", custom.get("options", {})),
+        parsing=Parsing.model_validate(custom.get("parsing", {})),
         freshness_sla=_duration(data, "latency") or _duration(data, "frequency"),
         retention=_duration(data, "retention"),
         access_groups=_access(data, note),
         chunking=chunking,
+        near_duplicates=NearDuplicates.model_validate(custom.get("nearDuplicates", {})),
+        partitioned=bool(custom.get("partitioned", False)),
         privacy=Privacy.model_validate(custom.get("privacy", {})),
         removal_threshold=float(str(custom.get("removalThreshold", 0.5))),
         golden=str(custom["golden"]) if "golden" in custom else None,
@@ -244,12 +193,12 @@ def _access(data: dict[str, Json], note: Callable[[Sequence[str | int], str], No
     return groups
 
 
-def _location(text: str, folder: Path, variables: Mapping[str, str], note: Callable[[str], None]) -> str:
+def _location(text: str, folder: Path, variables: Mapping[str, str], note: Callable[[str], None], *, local: bool) -> str:
     for name in re.findall(r"\$\{([^}]*)\}", text):
         if name not in variables:
             note(f"nothing is known as ${{{name}}}{did_you_mean(name, variables.keys())}; known: {', '.join(sorted(variables)) or 'none'}")
     text = re.sub(r"\$\{([^}]*)\}", lambda found: variables.get(found[1], found[0]), text)
-    return text if "://" in text else str((folder / text).resolve())
+    return str((folder / text).resolve()) if local and "://" not in text else text
 
 
 def _duration(data: dict[str, Json], name: str) -> timedelta | None:
