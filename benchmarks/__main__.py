@@ -1,4 +1,4 @@
-"""Every measurement, one after the other.  usage: python -m benchmarks [NAME ...]"""
+"""Measurements, one after the other.  usage: python -m benchmarks [NAME ...]"""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import importlib.util
 import subprocess
 import sys
 
-NAMES = ("embedding", "engine", "ingest")
+NAMES = ("embedding", "engine", "ingest", "growth", "memory", "peers", "versions", "formats", "pdf", "pages")
+QUICK = ("embedding", "engine")
+"""What runs when nothing is named: the others take minutes each, and some want a folder (``python -m benchmarks.NAME --help``)."""
 
 
 def main() -> int:
-    """Run the measurements named on the command line, or all; each in a process of its own, so that none warms up another."""
-    names = sys.argv[1:] or NAMES
+    """Run the measurements named on the command line, or the quick ones; each in a process of its own, so that none warms up another."""
+    names = sys.argv[1:] or QUICK
     unknown = [name for name in names if importlib.util.find_spec(f"benchmarks.{name}") is None]
     if unknown:
         sys.stderr.write(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(NAMES)}.\n")

@@ -1,7 +1,7 @@
-"""The full counts, written down.  usage: python -m benchmarks.qualify [--kills N]
+"""The full counts, written down.  usage: python -m benchmarks.qualify [SECTION ...] [--kills N]
 
-Retrieval on every BEIR folder in ``../shared/data``, and an ingest killed at many random moments. Writes
-``docs/qualification.md``: what was tried, how often, and what came of it.
+Writes ``docs/qualification.md``: what was tried, how often, and what came of it. Named sections alone are run again; the others
+stay as they were written, each with its date. Exits with 1 where something did not hold.
 """
 
 from __future__ import annotations
@@ -9,48 +9,141 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from lxml import etree
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "qualification.md"
+HEAD = "# Qualification\n\nWritten by `make qualify`: what was tried, how often, and what came of it.\n"
+Table = list[list[str]]
 
 
-def retrieval(dataset: Path) -> list[str]:
-    """A table row for one collection."""
-    command = [sys.executable, "-m", "plumbline.cli", "evaluate", "--dataset", str(dataset), "--json"]
-    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    scores = ", ".join(f"{mode} {values['ndcg@10']['value']:.3f}" for mode, values in found["modes"].items())
-    with (dataset / "queries.jsonl").open() as queries:
-        asked = sum(1 for _ in queries)
-    return [f"Retrieval on {found['dataset']}, nDCG@10", f"{asked} queries", scores]
+@dataclass(frozen=True)
+class Section:
+    """Rows of a table, the first its head, and whether all of it held."""
+
+    title: str
+    table: Table
+    held: bool
+
+    def markdown(self, name: str) -> str:
+        """The section as it stands on the page."""
+        head, *rows = [f"| {' | '.join(row)} |" for row in self.table]
+        lines = [head, "|" + "---|" * len(self.table[0]), *rows]
+        return f"<!-- {name} -->\n## {self.title}\n\nRun on {datetime.now(UTC):%Y-%m-%d}.\n\n" + "\n".join(lines) + "\n"
 
 
-def kills(rounds: int) -> list[str]:
-    """A table row for the ingest killed at random moments."""
-    command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(60 * rounds + 600), "tests/pipelines/test_kill.py"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PLUMBLINE_ROUNDS": str(rounds)}, check=False)
-    came_of_it = "every one ended as the undisturbed run did" if done.returncode == 0 else "**failed**: see the test's output"
-    return ["Ingest killed (SIGKILL) at a random moment, then run again", f"{rounds} kills", came_of_it]
+def pytest_run(timeout_s: int, rounds: int, *arguments: str) -> tuple[bool, list[etree._Element]]:
+    """Run tests; gives whether all passed, and their entries of the JUnit report."""
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(timeout_s), f"--junitxml={report.name}", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PLUMBLINE_ROUNDS": str(rounds)}, check=False)
+        return done.returncode == 0, list(etree.parse(report.name).iter("testcase"))
+
+
+def kills(rounds: int) -> Section:
+    """An ingest killed at random moments, by the step it was in."""
+    held, cases = pytest_run(120 * rounds + 600, rounds, "-n", "2", "tests/pipelines/test_kill.py")
+    killed: Counter[str] = Counter()
+    for case in cases:
+        for entry in case.iter("property"):
+            if entry.get("name") == "killed":
+                killed.update(json.loads(entry.get("value") or "{}"))
+    outcome = "the next run ended as the undisturbed one" if held else "**not all ended as the undisturbed run did**"
+    rows = [[f"SIGKILL {where}", str(count), outcome] for where, count in sorted(killed.items())]
+    title = "An ingest killed at a random moment, then run again"
+    return Section(title, [["what", "how often", "what came of it"], *rows, ["all", str(killed.total()), outcome]], held)
+
+
+def hostile(_: int) -> Section:
+    """Hostile files and sources, a test each."""
+    held, cases = pytest_run(600, 1, "-m", "", "tests/pipelines/parsing/test_hostile.py", "tests/pipelines/sources")
+    rows = [[_words(case), f"{float(case.get('time') or 0):.1f}", _outcome(case)] for case in cases]
+    return Section("Hostile and broken input", [["what", "seconds", "what came of it"], *rows], held)
+
+
+def _words(case: etree._Element) -> str:
+    return (case.get("name") or "").removeprefix("test_").replace("_", " ").replace("|", "/")
+
+
+def _outcome(case: etree._Element) -> str:
+    for tag, said in (("failure", "**failed**"), ("error", "**failed**"), ("skipped", "not run here")):
+        if case.find(tag) is not None:
+            return said
+    return "held"
+
+
+def measured(title: str, *command: str) -> Callable[[int], Section]:
+    """A section that is the table a benchmark prints."""
+
+    def run(_: int) -> Section:
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("|") and not line.startswith("|---")]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        return Section(title, rows or [["nothing was printed"]], done.returncode == 0)
+
+    return run
+
+
+def retrieval(_: int) -> Section:
+    """nDCG@10 of each mode on every BEIR folder of the public data."""
+    rows: Table = [["collection", "judged queries", "hybrid", "dense", "sparse"]]
+    for dataset in sorted(d for d in DATA.glob("*") if (d / "corpus.jsonl").is_file() and (d / "qrels.tsv").is_file()):
+        command = [sys.executable, "-m", "plumbline.cli", "evaluate", "--dataset", str(dataset), "--json"]
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["modes"]
+        with (dataset / "queries.jsonl").open() as queries:
+            asked = sum(1 for _ in queries)
+        scores = [found[mode]["ndcg@10"] for mode in ("hybrid", "dense", "sparse")]
+        rows.append([dataset.name, str(asked), *(f"{s['value']:.3f} ({s['ci95'][0]:.3f} to {s['ci95'][1]:.3f})" for s in scores)])
+    return Section("Retrieval, nDCG@10 with 95 % intervals", rows, held=True)
+
+
+SECTIONS: dict[str, Callable[[int], Section]] = {
+    "kills": kills,
+    "hostile": hostile,
+    "formats": measured("Formats", "benchmarks.formats", str(DATA / "file-formats")),
+    "versions": measured("A documentation site from release to release", "benchmarks.versions"),
+    "growth": measured("Ten times the documents", "benchmarks.growth"),
+    "memory": measured("Memory", "benchmarks.memory"),
+    "ingest": measured("Ingest beside embedding alone", "benchmarks.ingest"),
+    "peers": measured("Ingest beside other libraries", "benchmarks.peers"),
+    "retrieval": retrieval,
+}
 
 
 def main() -> int:
-    """Run everything and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    rows = [kills(parser.parse_args().kills)]
-    rows += [retrieval(d) for d in sorted(DATA.glob("*")) if (d / "corpus.jsonl").is_file() and (d / "qrels.tsv").is_file()]
-    lines = [
-        f"# Qualification\n\nWritten by `make qualify` on {datetime.now(UTC):%Y-%m-%d}.\n",
-        "| what was tried | how often | what came of it |",
-    ]
-    lines += ["|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
-    PAGE.write_text("\n".join(lines) + "\n")
-    print(PAGE.read_text())
-    return int(any("failed" in row[2] for row in rows))
+    """Run the sections and write the page after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {', '.join(SECTIONS)}; all without")
+    parser.add_argument("--kills", type=int, default=300)
+    args = parser.parse_args()
+    if unknown := [name for name in args.sections if name not in SECTIONS]:
+        parser.error(f"there is no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    held = True
+    for name in args.sections or SECTIONS:
+        sys.stderr.write(f"== {name}\n")
+        section = SECTIONS[name](args.kills)
+        write(name, section.markdown(name))
+        held = held and section.held
+    sys.stderr.write(f"Written: {PAGE.relative_to(ROOT)}\n")
+    return int(not held)
+
+
+def write(name: str, text: str) -> None:
+    """Put a section on the page, in place of the one it had."""
+    page = PAGE.read_text() if PAGE.is_file() else HEAD
+    parts = {part.split(" ", 1)[0]: f"<!-- {part}" for part in re.split(r"<!-- ", page)[1:]} | {name: text}
+    PAGE.write_text("\n".join([HEAD, *(parts[known].rstrip() + "\n" for known in SECTIONS if known in parts)]))
 
 
 if __name__ == "__main__":

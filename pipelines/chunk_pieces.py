@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from search_index.model.document import Element, ParsedDocument
 
+CHARACTERS_PER_TOKEN = 16
+"""A word too long for the tokenizer is one token, however long it is; a passage, and what it repeats, has to end all the same."""
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?…])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[^\sa-z])|(?<=[\u3002\uff01\uff1f\uff1b])|\n+)")
+_LINE_END = re.compile(r"\n+")
 _WORD_END = re.compile(r"\s+|(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])|(?<=[/,;:_|])")
+_MARKER = re.compile(r"\(?(?:[-*+\u2022\u2023\u25e6\u2013\u2014\u00b7]|\w{1,3}[.)])\)?")
+_COLONS = ":\uff1a"
 _LINED = ("Table", "CodeSnippet", "FormulaSnippet")
 _MAX_TITLE_CHARACTERS = 300
 _MAX_SECTION_DEPTH = 6
@@ -24,6 +29,7 @@ class Piece:
 
     ``continues`` says that the piece before is of the same element; ``lead`` is where a passage that begins with this piece
     starts: at the piece itself, or earlier by the overlap. ``columns`` is the first row of the table that a piece continues.
+    ``introduces`` says that it ends with a colon: what follows belongs to it.
     """
 
     start: int
@@ -35,10 +41,41 @@ class Piece:
     continues: bool = False
     lead: int = 0
     columns: str = ""
+    introduces: bool = False
 
 
 def pieces_of(document: ParsedDocument, most_tokens: int, overlap: int, most_characters: int, tokens: CountTokens) -> Iterator[Piece]:
-    """Pieces in order that cover all the text; none has more than ``most_tokens``, overlap included, where that can be helped."""
+    """Pieces in order that cover all the text; none has more than ``most_tokens``, overlap included, where that can be helped.
+
+    Elements stay whole where they can. Those that are too long are split, and overlap, but for rows and lines of code.
+    """
+    for element, section, is_title in _sectioned(document, most_tokens, tokens):
+        start, end = element.start, element.end
+        if tokens(start, end) <= most_tokens and end - start <= most_characters:
+            introduces = not is_title and document.text[end - 1] in _COLONS
+            yield Piece(start, end, element.kind, element.page, section, is_title, False, start, introduces=introduces)
+            continue
+        columns = _columns(document.text[start:end]) if element.kind == "Table" else ""
+        spans = list(_split(document.text, element, most_tokens - overlap, most_characters, tokens))
+        for index, (start, end) in enumerate(spans):
+            lead = start if index == 0 or element.kind in _LINED else _lead(document.text, spans, index, overlap, tokens)
+            introduces = document.text[end - 1] in _COLONS
+            yield Piece(start, end, element.kind, element.page, section, False, index > 0, lead, columns if index else "", introduces)
+
+
+def sentences_of(document: ParsedDocument, most_tokens: int, overlap: int, most_characters: int, tokens: CountTokens) -> Iterator[Piece]:
+    """As ``pieces_of``, but each piece is one sentence, row or line, titles are like any other, and overlap goes across elements."""
+    spans: list[tuple[int, int]] = []
+    for element, section, is_title in _sectioned(document, most_tokens, tokens):
+        columns = _columns(document.text[element.start : element.end]) if element.kind == "Table" else ""
+        for index, (start, end) in enumerate(_split(document.text, element, max(1, most_tokens - overlap), most_characters, tokens)):
+            spans = [*spans[-overlap:], (start, end)] if overlap else [(start, end)]
+            lead = _lead(document.text, spans, len(spans) - 1, overlap, tokens) if len(spans) > 1 else start
+            yield Piece(start, end, element.kind, element.page, section, is_title, index > 0, lead, columns if index else "")
+
+
+def _sectioned(document: ParsedDocument, most_tokens: int, tokens: CountTokens) -> Iterator[tuple[Element, tuple[str, ...], bool]]:
+    """The elements, each with the path of titles above it, itself included, and whether it is a title."""
     path: list[tuple[int, str]] = []
     for element in _gapless(document):
         text = document.text[element.start : element.end]
@@ -46,15 +83,7 @@ def pieces_of(document: ParsedDocument, most_tokens: int, overlap: int, most_cha
         if is_title:
             depth = element.depth or 0
             path = [*(entry for entry in path if entry[0] < depth), (depth, " ".join(text.split()))][-_MAX_SECTION_DEPTH:]
-        section = tuple(title for _, title in path)
-        if tokens(element.start, element.end) <= most_tokens and len(text) <= most_characters:
-            yield Piece(element.start, element.end, element.kind, element.page, section, is_title, False, element.start)
-            continue
-        columns = _columns(text) if element.kind == "Table" else ""
-        spans = list(_split(document.text, element, most_tokens - overlap, most_characters, tokens))
-        for index, (start, end) in enumerate(spans):
-            lead = start if index == 0 or element.kind in _LINED else _lead(document.text, spans, index, overlap, tokens)
-            yield Piece(start, end, element.kind, element.page, section, False, index > 0, lead, columns if index else "")
+        yield element, tuple(title for _, title in path), is_title
 
 
 def _gapless(document: ParsedDocument) -> Iterator[Element]:
@@ -78,12 +107,25 @@ def _columns(text: str) -> str:
 
 def _split(text: str, element: Element, most: int, most_characters: int, tokens: CountTokens) -> Iterator[tuple[int, int]]:
     """Sentences (rows, lines) of an element; those too long still are cut between words, and words too long within."""
-    pattern = re.compile(r"\n+") if element.kind in _LINED else _SENTENCE_END
-    for start, end in _cut(text, element.start, element.end, pattern):
+    parts = _cut(text, element.start, element.end, _LINE_END) if element.kind in _LINED else _sentences(text, element.start, element.end)
+    for start, end in parts:
         if tokens(start, end) <= most and end - start <= most_characters:
             yield start, end
         else:
             yield from _packed(text, start, end, most // 2, most_characters // 2, tokens)
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Sentences; a list item's bullet or number is not one, but begins the next."""
+    marker: tuple[int, int] | None = None
+    for begin, stop in _cut(text, start, end, _SENTENCE_END):
+        if marker is None and _MARKER.fullmatch(text, begin, stop):
+            marker = begin, stop
+            continue
+        yield marker[0] if marker else begin, stop
+        marker = None
+    if marker:
+        yield marker
 
 
 def _cut(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
@@ -131,15 +173,16 @@ def _words(text: str, start: int, end: int, most: int, most_characters: int, tok
 def _lead(text: str, spans: list[tuple[int, int]], index: int, overlap: int, tokens: CountTokens) -> int:
     """Where the overlap before piece ``index`` begins: at a sentence if a whole one fits, else at a word."""
     start = lead = spans[index][0]
-    for before, _ in reversed(spans[:index]):
-        if tokens(before, start) > overlap:
+    earliest = start - overlap * CHARACTERS_PER_TOKEN
+    for before, _ in reversed(spans[max(0, index - overlap) : index]):
+        if before < earliest or tokens(before, start) > overlap:
             break
         lead = before
     if lead < start or overlap == 0:
         return lead
     words = list(_cut(text, *spans[index - 1], _WORD_END))
     for word, _ in reversed(words[-overlap:]):
-        if tokens(word, start) > overlap:
+        if word < earliest or tokens(word, start) > overlap:
             break
         lead = word
     return lead

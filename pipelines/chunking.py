@@ -1,8 +1,8 @@
-"""Cuts a parsed document into passages that the embedding model can hold whole.
+"""Cuts a parsed document into passages that the embedding model can hold whole; every passage is a span of its text.
 
-Cuts are chosen together, as the cheapest way through the document: a passage should be well filled, begin at a title, stay on
-one page and in one section, and never end with a title. Each wish has a price (``_Prices``), and dynamic programming over the
-possible cuts finds the least sum. Every passage is a span of the document's text.
+Three strategies. ``by_title`` puts the cuts where they hurt least (``pipelines.chunk_runs``): at titles, between list items and
+rows, with well filled passages. ``by_page`` does so within each page, and a page that fits is one passage. ``fixed`` fills passage
+after passage with sentences, whatever elements they are of, and each repeats the end of the one before.
 """
 
 from __future__ import annotations
@@ -10,60 +10,46 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Literal
 
-from pipelines.chunk_pieces import Piece, pieces_of
+from pipelines.chunk_pieces import CHARACTERS_PER_TOKEN, Piece, pieces_of, sentences_of
+from pipelines.chunk_runs import Measured, Run, cheapest_runs, filled_runs
 from pipelines.token_counter import TokenCounter
 from search_index.model.document import Chunk, ParsedDocument
 from search_index.model.release import digest_of
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever a change of the chunker changes its chunks."""
 
 _HEADER_SHARE = 4
-_CHARACTERS_PER_TOKEN = 16
-"""A word too long for the tokenizer is one token, however long it is; a passage has to end all the same."""
+
+
+Strategy = Literal["by_title", "by_page", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkerSettings:
     """How passages are cut. ``max_tokens`` is what the encoder sees at most, header and special tokens included.
 
-    ``overlap_tokens`` is how much of an element that had to be split is said again in the next passage.
+    ``overlap_tokens`` is how much the next passage says again, at most: of an element that had to be split, with ``fixed`` of any.
+
+    Raises:
+        ValueError: fewer than 16 tokens, or an overlap of more than half.
     """
 
     max_tokens: int = 256
     overlap_tokens: int = 32
-    strategy: Literal["by_title"] = "by_title"
+    strategy: Strategy = "by_title"
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 32 or not 0 <= self.overlap_tokens <= self.max_tokens // 4:
-            raise ValueError("max_tokens must be at least 32, overlap_tokens at most a quarter of it")
+        if self.max_tokens < 16 or not 0 <= self.overlap_tokens <= self.max_tokens // 2:
+            raise ValueError("max_tokens must be at least 16, overlap_tokens at most half of it")
 
     @property
     def fingerprint(self) -> str:
         """Settings and code version: chunks of the same text differ only if this does."""
         return f"{self.strategy}-{self.max_tokens}-{self.overlap_tokens}-{digest_of({**asdict(self), 'code': CODE_VERSION})[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Prices:
-    """What each imperfection costs, relative to one another; set by reading chunks of documentation and quarterly reports."""
-
-    passage: float = 0.3
-    emptiness: float = 2.0
-    cut_in_section: float = 0.35
-    cut_in_list: float = 0.5
-    cut_in_element: float = 0.6
-    cut_after_title: float = 50.0
-    deeper_title: float = 0.1
-    sibling_title: float = 0.35
-    higher_title: float = 0.6
-    page_turn: float = 0.8
-
-
-_PRICES = _Prices()
 
 
 def chunk_document(document: ParsedDocument, settings: ChunkerSettings, count_tokens: TokenCounter) -> list[Chunk]:
@@ -85,14 +71,17 @@ class _Cutter:
     def __init__(self, document: ParsedDocument, settings: ChunkerSettings, counter: TokenCounter, spans: list[tuple[int, int]]) -> None:
         self.document = document
         self.counter = counter
+        self.strategy = settings.strategy
         self.room = settings.max_tokens - counter.special
         self.header_room = settings.max_tokens // _HEADER_SHARE
-        self.characters = settings.max_tokens * _CHARACTERS_PER_TOKEN
+        self.characters = settings.max_tokens * CHARACTERS_PER_TOKEN
         self._starts = [start for start, _ in spans]
         self._ends = list(accumulate((end for _, end in spans), max))
         self._header_tokens: dict[str, int] = {}
         split_above = self.room - self.header_room
-        self.pieces: list[Piece] = list(pieces_of(document, split_above, settings.overlap_tokens, self.characters // 2, self.tokens))
+        parts_of = sentences_of if settings.strategy == "fixed" else pieces_of
+        self.pieces: list[Piece] = list(parts_of(document, split_above, settings.overlap_tokens, self.characters // 2, self.tokens))
+        self._piece_starts = [piece.start for piece in self.pieces]
 
     def tokens(self, start: int, end: int) -> int:
         """Tokens that touch ``text[start:end]``: what the span would count alone, give or take a word cut in two."""
@@ -100,70 +89,54 @@ class _Cutter:
 
     def chunks(self) -> list[Chunk]:
         """The passages, each counted exactly."""
-        runs = [(0, len(self.pieces))] if self._fits_whole() else list(self._cheapest_runs())
+        runs = list(self._runs())
         drafts = [self._draft(first, last) for first, last in runs]
         counts = self.counter.counts([draft.encoder_text for draft in drafts])
         counted = [replace(draft, tokens=count) for draft, count in zip(drafts, counts, strict=True)]
-        new_from = [self.pieces[first].start for first, _ in runs]
-        return [part for draft, start in zip(counted, new_from, strict=True) for part in self._within_room(draft, start)]
+        done: list[Chunk] = []
+        for (first, _), draft in zip(runs, counted, strict=True):
+            new_from = self.pieces[first].start
+            # Where the one before had to be halved, what is left of its end may be shorter than the overlap.
+            behind = done and draft.start <= done[-1].start
+            passage = self._recounted(draft, new_from, draft.end, draft.header) if behind else draft
+            done.extend(self._within_room(passage, new_from))
+        return done
 
-    def _fits_whole(self) -> bool:
-        first, last = self.pieces[0], self.pieces[-1]
-        if last.end - first.start > self.characters:
+    def _runs(self) -> Iterator[Run]:
+        """Runs of pieces, a passage each. What fits whole, a document or with ``by_page`` a page, is one."""
+        measured: Measured | None = None
+        for first, last in self._pages() if self.strategy == "by_page" else [(0, len(self.pieces))]:
+            if self._fits_whole(first, last):
+                yield first, last
+                continue
+            measured = measured or self._measured()
+            yield from (filled_runs if self.strategy == "fixed" else cheapest_runs)(measured, first, last)
+
+    def _pages(self) -> Iterator[Run]:
+        """The pieces of each page; those of no page belong to the page before them."""
+        first, page = 0, self.pieces[0].page
+        for index, piece in enumerate(self.pieces):
+            if piece.page is not None and page is not None and piece.page != page:
+                yield first, index
+                first = index
+            page = page if piece.page is None else piece.page
+        yield first, len(self.pieces)
+
+    def _fits_whole(self, first: int, last: int) -> bool:
+        start, end = self.pieces[first].start, self.pieces[last - 1].end
+        if end - start > self.characters:
             return False
-        header = self._header(0, len(self.pieces))
-        text = self.document.text[first.start : last.end]
+        header, text = self._header(first, last), self.document.text[start:end]
         return self.counter.counts([f"{header}\n{text}" if header else text])[0] <= self.room + self.counter.special
 
-    def _cheapest_runs(self) -> Iterator[tuple[int, int]]:
-        """Runs of pieces ``[first, last)`` with the least price in all (dynamic programming from the front)."""
-        pieces, count = self.pieces, len(self.pieces)
-        room = [self.room - self._count_header(self._header(index, index + 1)) for index in range(count)]
-        best = [0.0] + [float("inf")] * count
-        came_from = [0] * (count + 1)
-        for first in range(count):
-            crossing = 0.0
-            begin = pieces[first].lead
-            base = best[first] + self._cut_price(first)
-            for last in range(first + 1, count + 1):
-                end = pieces[last - 1].end
-                size = self.tokens(begin, end)
-                if last > first + 1:
-                    if size > room[first] or end - begin > self.characters:
-                        break
-                    crossing += self._crossing_price(last - 1, self.tokens(begin, pieces[last - 2].end) / max(room[first], 1))
-                empty = max(0.0, 0.5 - size / max(room[first], 1)) * 2
-                price = base + _PRICES.passage + _PRICES.emptiness * empty * empty + crossing
-                if price < best[last]:
-                    best[last], came_from[last] = price, first
-        cuts = [count]
-        while cuts[-1] > 0:
-            cuts.append(came_from[cuts[-1]])
-        cuts.reverse()
-        yield from pairwise(cuts)
-
-    def _cut_price(self, index: int) -> float:
-        """The price of beginning a passage at this piece."""
-        if index == 0:
-            return 0.0
-        piece, before = self.pieces[index], self.pieces[index - 1]
-        if before.is_title:
-            return _PRICES.cut_after_title
-        if piece.continues:
-            return _PRICES.cut_in_element
-        if piece.is_title or piece.page != before.page:
-            return 0.0
-        return _PRICES.cut_in_list if piece.kind == before.kind == "ListItem" else _PRICES.cut_in_section
-
-    def _crossing_price(self, index: int, filled: float) -> float:
-        """The price of having this piece inside a passage, and not at its beginning; ``filled`` is the part of it before."""
-        piece, before = self.pieces[index], self.pieces[index - 1]
-        price = _PRICES.page_turn if piece.page != before.page else 0.0
-        if piece.is_title and not before.is_title:
-            deeper = len(piece.section) - len(before.section)
-            title_price = _PRICES.deeper_title if deeper > 0 else _PRICES.sibling_title if deeper == 0 else _PRICES.higher_title
-            price += title_price * min(1.0, filled * 4)  # a few words above a title (a company's name, a date) belong to it
-        return price
+    def _measured(self) -> Measured:
+        return Measured(
+            self.pieces,
+            [bisect_right(self._ends, piece.lead) for piece in self.pieces],
+            [bisect_left(self._starts, piece.end) for piece in self.pieces],
+            [self.room - self._count_header(self._header(index, index + 1)) for index in range(len(self.pieces))],
+            self.characters,
+        )
 
     def _header(self, first: int, last: int) -> str:
         """Document title and section path as far as the passage's own beginning does not say them, within the header's room."""
@@ -189,12 +162,17 @@ class _Cutter:
 
     def _draft(self, first: int, last: int) -> Chunk:
         """A run of pieces as a passage that is still to be counted."""
-        pieces = self.pieces[first:last]
-        start, end = pieces[0].lead, pieces[-1].end
-        section = _common_section([piece.section for piece in pieces])
-        pages = [piece.page for piece in pieces if piece.page is not None]
-        text = self.document.text[start:end]
-        return Chunk(start, end, text, self._header(first, last), section, min(pages, default=None), max(pages, default=None), 0)
+        start, end = self.pieces[first].lead, self.pieces[last - 1].end
+        section = _common_section([piece.section for piece in self.pieces[first:last]])
+        return Chunk(start, end, self.document.text[start:end], self._header(first, last), section, *self._page_range(start, end), 0)
+
+    def _page_range(self, start: int, end: int) -> tuple[int | None, int | None]:
+        pages = [piece.page for piece in self._under(start, end) if piece.page is not None]
+        return min(pages, default=None), max(pages, default=None)
+
+    def _under(self, start: int, end: int) -> list[Piece]:
+        """The pieces that a span touches."""
+        return self.pieces[bisect_right(self._piece_starts, start) - 1 : bisect_left(self._piece_starts, end)]
 
     def _within_room(self, chunk: Chunk, new_from: int) -> Iterator[Chunk]:
         """The passage, if it holds no more than it may; else without its overlap, then its header, in the last resort in halves.
@@ -209,10 +187,13 @@ class _Cutter:
             yield from self._within_room(self._recounted(chunk, chunk.start, chunk.end, ""), new_from)
         else:
             for start, end in _halves(chunk.start, chunk.text):
-                yield from self._within_room(self._recounted(chunk, start, end, ""), start)
+                half = replace(chunk, section=_common_section([piece.section for piece in self._under(start, end)]))
+                yield from self._within_room(self._recounted(half, start, end, ""), start)
 
     def _recounted(self, chunk: Chunk, start: int, end: int, header: str) -> Chunk:
-        changed = replace(chunk, start=start, end=end, text=self.document.text[start:end], header=header)
+        first_page, last_page = self._page_range(start, end)
+        text = self.document.text[start:end]
+        changed = replace(chunk, start=start, end=end, text=text, header=header, page_first=first_page, page_last=last_page)
         return replace(changed, tokens=self.counter.counts([changed.encoder_text])[0])
 
 

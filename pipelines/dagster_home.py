@@ -7,7 +7,25 @@ from pathlib import Path
 from search_index.settings import Settings
 
 # No usage statistics, and no window that asks for an address before the graph can be seen.
-_CONFIG = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+_EARLIER = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+# One run at a time, since a home has one writer: a second one waits in the queue, where it is seen, and not as a process.
+# Ticks that found nothing to do are of no use after a day.
+_CONFIG = (
+    _EARLIER
+    + """\
+freshness:
+  enabled: true
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+retention:
+  sensor:
+    purge_after_days: {skipped: 1, failure: 30, success: 30}
+"""
+)
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -15,6 +33,6 @@ def dagster_home(settings: Settings) -> Path:
     folder = settings.dagster_home
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
-    if not config.exists():
+    if not config.exists() or config.read_text() == _EARLIER:
         config.write_text(_CONFIG)
     return folder

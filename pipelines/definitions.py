@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.automation import EVERY_QUARTER_HOUR, INGEST
+from pipelines.alert_sensors import alert_on_freshness, alert_on_lost_runs
+from pipelines.automation import AUTOMATION, DAILY, INGEST, files_of, observe_sources
 from pipelines.lane.assets import broken_lane, lane_assets
 from pipelines.release import candidate_asset, embedding_model, evaluation, golden_set, release
 from pipelines.resources import WorkspaceResource
@@ -24,6 +25,7 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
     ends = [dg.AssetKey([name, "vectors"]) for name in lanes]
     return dg.Definitions(
         assets=[
+            *(files_of(loaded.contracts[name]) for name in lanes),
             *(asset for lane in lanes.values() for asset in lane),
             *broken,
             embedding_model,
@@ -35,7 +37,8 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
         resources={"workspace": workspace or WorkspaceResource()},
         executor=dg.in_process_executor,
         jobs=[INGEST],
-        schedules=[EVERY_QUARTER_HOUR],
+        schedules=[DAILY],
+        sensors=[observe_sources, AUTOMATION, alert_on_freshness, alert_on_lost_runs],
     )
 
 

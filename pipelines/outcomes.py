@@ -35,6 +35,14 @@ class StepReport:
     cpu_s: float = 0.0
 
 
+@dataclass
+class DoneAhead:
+    """What was cut and embedded of a source while it was still being parsed: documents and texts."""
+
+    cut: int = 0
+    embedded: int = 0
+
+
 @dataclass(frozen=True)
 class Decision:
     """How a run's release ended: ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``."""

@@ -13,7 +13,7 @@ from pipelines.tables import Lake, rows_digest, vectors_digest
 from search_index.bm25 import count_terms
 from search_index.engine.interface import POINTS
 from search_index.errors import HomeDamaged
-from search_index.model.document import point_id, sha256
+from search_index.model.document import document_id, point_id, sha256
 from search_index.model.release import ModelPin, SourcePin, canonical_json
 
 Row = dict[str, object]
@@ -81,11 +81,17 @@ def _point(source: str, chunk: Row, document: Row, vector: memoryview, model: Mo
         "model_digest": model.digest,
         "encoder": model.encoder,
     }
+    if chunk["also_at"]:
+        payload["near_duplicates"] = [_place(source, str(uri)) for uri in chunk["also_at"]]  # type: ignore[attr-defined]
     access: tuple[str, ...] = tuple(chunk["access"] or ())  # type: ignore[arg-type]
     digest = sha256(canonical_json([payload, access, chunk["vector_key"], sha256(bytes(vector))]))
     return DesiredPoint(
         str(chunk["chunk_id"]), str(chunk["document_id"]), source, access, str(chunk["vector_key"]), payload, vector, digest
     )
+
+
+def _place(source: str, uri: str) -> dict[str, str]:
+    return {"document_id": document_id(source, uri.removeprefix(f"{source}:")), "uri": uri}
 
 
 def points_table(points: Sequence[DesiredPoint], revision: int, run_id: str) -> pa.Table:

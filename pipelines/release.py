@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from pipelines.alerting import alert_decision
+from pipelines.automation import follows_its_inputs
 from pipelines.evaluating import evaluate_candidate, expected_chunks
+from pipelines.failing import explained
 from pipelines.lane.assets import EMBEDDING_MODEL
 from pipelines.outcomes import CHANGED_ROWS_SHOWN, Nothing
 from pipelines.publishing import conclude
-from pipelines.show import changed_table, check_result
+from pipelines.show.checks import check_result
+from pipelines.show.tables import changed_tables
 from pipelines.staging import stage_candidate
 from pipelines.workspace import Workspace
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, EVALUATION_CHECKS, PlainCheck
@@ -36,9 +40,10 @@ _GROUP = "release"
     code_version="1",
     description="The embedding model as one exported graph: its name, digest, runtime and fidelity. Every release pins it.",
 )
-def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def embedding_model(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Export the model when it is not there yet."""
-    pin = workspace.model_pin
+    with explained(workspace.settings, context):
+        pin = workspace.model_pin
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pin.encoder),
         metadata={"encoder": pin.encoder, **workspace.encoder_card.model_dump(exclude={"files"})},
@@ -53,9 +58,10 @@ def embedding_model(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeRes
     code_version="1",
     description="Queries with graded relevant passages, judged by document and quoted text.",
 )
-def golden_set(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def golden_set(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Read the golden sets that lie beside the contracts."""
-    sets = workspace.golden_sets
+    with explained(workspace.settings, context):
+        sets = workspace.golden_sets
     return dg.MaterializeResult(
         data_version=dg.DataVersion(golden_digest(sets)),
         metadata={"sets": len(sets), "queries": sum(len(s.queries) for s in sets)},
@@ -72,11 +78,13 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         owners=_OWNERS,
         kinds={"qdrant"},
         code_version="1",
+        automation_condition=follows_its_inputs(),
         description="The next revision, staged as the difference to the head where no search sees it.",
         check_specs=[*_specs(CANDIDATE_CHECKS, CANDIDATE_ASSET), _held_spec()],
     )
     def candidate(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        staged = stage_candidate(workspace, context.run.run_id)
+        with explained(workspace.settings, context):
+            staged = stage_candidate(workspace, context.run.run_id)
         if isinstance(staged, Nothing):
             workspace.nothing = staged
             return _unchanged(workspace, staged, CANDIDATE_ASSET, CANDIDATE_CHECKS)
@@ -94,7 +102,7 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
                 "index": staged.manifest.index,
                 **staged.manifest.counts.model_dump(),
                 "unchanged": False,
-                "what_changed": changed_table(staged.changed[:CHANGED_ROWS_SHOWN], workspace.settings),
+                **changed_tables(staged.changed[:CHANGED_ROWS_SHOWN], workspace.settings),
             },
             check_results=[*(check_result(v, CANDIDATE_ASSET) for v in verdicts), _held_result(staged.manifest.held)],
         )
@@ -109,6 +117,7 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     owners=_OWNERS,
     kinds={"python"},
     code_version="1",
+    automation_condition=follows_its_inputs(),
     description="The golden queries asked of the candidate and of the live release, through the searcher that is served.",
     check_specs=[dg.AssetCheckSpec(c.name, asset=EVALUATION_ASSET, description=c.description) for c in EVALUATION_CHECKS],
 )
@@ -117,7 +126,8 @@ def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Wo
     staged = workspace.candidate
     if staged is None:
         return _unchanged(workspace, workspace.nothing or Nothing(None, []), EVALUATION_ASSET, EVALUATION_CHECKS)
-    scores, verdicts = evaluate_candidate(workspace, staged, context.run.run_id)
+    with explained(workspace.settings, context):
+        scores, verdicts = evaluate_candidate(workspace, staged, context.run.run_id)
     workspace.home.catalog.record_scores(staged.manifest.revision, scores)
     workspace.home.catalog.add_verdicts(verdicts)
     return dg.MaterializeResult(
@@ -134,12 +144,15 @@ def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Wo
     owners=_OWNERS,
     kinds={"qdrant"},
     code_version="1",
+    automation_condition=follows_its_inputs(),
     description="The live release. Reads the verdicts, and publishes the candidate or discards it.",
 )
-def release(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Publish or refuse."""
-    decision = conclude(workspace)
+def release(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Publish or refuse, and tell people."""
+    with explained(workspace.settings, context):
+        decision = conclude(workspace)
     workspace.decision = decision
+    alert_decision(workspace.settings, decision, context.log.warning)
     if decision.status == "refused":
         reasons = "\n".join(f"- {r}" for r in decision.reasons)
         raise dg.Failure(

@@ -60,6 +60,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("elements", pa.string()),
             ("access", pa.list_(pa.string())),
             ("metadata", pa.string()),
+            ("minhash", pa.binary()),
             ("run_id", pa.string()),
         ]
     ),
@@ -80,6 +81,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("page_last", pa.int32()),
             ("tokens", pa.int32()),
             ("access", pa.list_(pa.string())),
+            ("also_at", pa.list_(pa.string())),
             ("vector_key", pa.string()),
             ("chunker", pa.string()),
             ("cut_from", pa.string()),
@@ -97,8 +99,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
 }
 _PARTITIONS = {"manifests": ["source"], "documents": ["source", "bucket"], "chunks": ["source", "bucket"], "vectors": ["prefix"]}
-_UNTOLD = {"run_id", "signature", "bucket"}
-"""Columns that say how a row came about rather than what it holds: not part of its digest."""
+_UNTOLD = {"run_id", "signature", "bucket", "minhash"}
+"""Columns that say how a row came about, or repeat what another says (the MinHash of the text): not part of its digest."""
 
 
 class Lake:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from pipelines.embedding_model import export_model, resolve_model
-from pipelines.outcomes import Decision, Nothing, StagedCandidate, StepReport
+from pipelines.outcomes import Decision, DoneAhead, Nothing, StagedCandidate, StepReport
 from pipelines.tables import Lake
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
@@ -74,6 +75,7 @@ class Workspace:
         self.lake = Lake(settings.lake)
         self.lease = Lease(settings.root)
         self.reports: dict[str, dict[Stage, StepReport]] = {}
+        self.ahead: defaultdict[str, DoneAhead] = defaultdict(DoneAhead)
         self.candidate: StagedCandidate | None = None
         self.nothing: Nothing | None = None
         self.decision: Decision | None = None

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from plumbline.cli.crew import Crew, Worker, spawn
 from plumbline.cli.ready import address_of, answers, dagster_address
+from plumbline.up_dagster import ContractWatch, dagster_workers
 from search_index.errors import Busy, HomeDamaged, PlumblineError, WrongUsage
 from search_index.settings import Settings
 
@@ -28,6 +29,8 @@ Announce = Callable[[Settings], None]
 
 SERVICE_READY_S, DAGSTER_READY_S = 60.0, 120.0
 _MIND_EVERY_S = 0.25
+_CONTRACTS_EVERY = 12
+"""Looks at the processes between two looks at the contracts."""
 
 
 def run_up(settings: Settings, say: Say, announce: Announce, *, ingest_first: bool) -> Literal["stopped", "interrupted"]:
@@ -57,8 +60,12 @@ def run_up(settings: Settings, say: Say, announce: Announce, *, ingest_first: bo
             if stop.is_set():
                 return "interrupted"
             announce(settings)
+            contracts, minded = ContractWatch(settings, say), 0
             while not stop.wait(_MIND_EVERY_S):
                 crew.mind()
+                minded += 1
+                if minded % _CONTRACTS_EVERY == 0:
+                    contracts.mind()
         finally:
             crew.stop()
     return "stopped"
@@ -213,15 +220,8 @@ def _ingest(environment: dict[str, str], say: Say, stop: threading.Event) -> Non
 
 
 def _workers(settings: Settings, environment: dict[str, str]) -> list[Worker]:
-    logs = settings.root / "logs"
-    module = ["-m", "pipelines.definitions"]
-    here = ["-h", "127.0.0.1", "-p", str(settings.dagster_port)]
-    python = sys.executable
-    return [
-        Worker("service", [python, "-m", "plumbline.cli", "serve"], environment, logs / "service.log"),
-        Worker("dagster-webserver", [python, "-m", "dagster_webserver", *module, *here], environment, logs / "dagster-webserver.log"),
-        Worker("dagster-daemon", [python, "-m", "dagster._daemon", "run", *module], environment, logs / "dagster-daemon.log"),
-    ]
+    serve = [sys.executable, "-m", "plumbline.cli", "serve"]
+    return [Worker("service", serve, environment, settings.root / "logs" / "service.log"), *dagster_workers(settings, environment)]
 
 
 def _wait_until_ready(settings: Settings, crew: Crew, say: Say, stop: threading.Event) -> None:

@@ -42,9 +42,10 @@ def derive(stage: Stage, table: pa.Table, expected: Collection[str], indicators:
 
     Args:
         stage: which of the three tables this is.
-        table: its rows: ``documents`` and ``chunks`` as stored, chunks with the column ``document_text_slice_ok`` besides;
-            ``vectors`` with ``vector_key`` and ``vector``.
-        expected: for chunks, the ids of the documents whose status is ok; for vectors, the vector keys of the chunks.
+        table: its rows: ``documents`` and ``chunks`` as stored, chunks with the columns ``document_text_slice_ok``, ``places_ok``
+            and ``encoder_fits`` besides; ``vectors`` with ``vector_key`` and ``vector``.
+        expected: for chunks, the ids of the documents that should have one: their status is ok, and no near-duplicate stands for
+            them; for vectors, the vector keys of the chunks.
         indicators: columns that contract rules want.
     """
     import pandas as pd
@@ -71,7 +72,8 @@ def _documents(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarra
     ok = np.array(table["status"].to_pylist(), dtype=object) == "ok"
     return {
         "document_id": _texts(table["document_id"]),
-        "raw_sha256": _texts(table["raw_sha256"]),
+        # What could not be read has no bytes to tell the sha256 of; a null is not held against the check.
+        "raw_sha256": [told if told or good else None for told, good in zip(_texts(table["raw_sha256"]), ok, strict=True)],
         "status": _texts(table["status"]),
         "quarantined": (~ok).astype(np.int64),
         "text_length": length,
@@ -88,7 +90,10 @@ def _chunks(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray |
     text = pc.fill_null(table["text"], "")
     length = _numbers(pc.utf8_length(text))
     start, end = _numbers(pc.fill_null(table["start"], -1)), _numbers(pc.fill_null(table["end"], -1))
-    sliced = np.array(pc.fill_null(table["document_text_slice_ok"], False).to_pylist(), dtype=bool)
+    sliced, placed, fits = (
+        np.array(pc.fill_null(table[name], False).to_pylist(), dtype=bool)
+        for name in ("document_text_slice_ok", "places_ok", "encoder_fits")
+    )
     digests = zip(text.to_pylist(), table["text_sha256"].to_pylist(), strict=True)
     return {
         "chunk_id": _texts(table["chunk_id"]),
@@ -97,6 +102,8 @@ def _chunks(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray |
         "header_length": _numbers(pc.utf8_length(pc.fill_null(table["header"], ""))),
         "text_present": _written(text),
         "span_ok": sliced & (start >= 0) & (end - start == length),
+        "places_ok": placed,
+        "encoder_fits": fits,
         "digest_ok": np.array([sha256(words) == digest for words, digest in digests], dtype=bool),
         "document_known": np.array([name in expected for name in table["document_id"].to_pylist()], dtype=bool),
         "access_count": _groups(table["access"]),

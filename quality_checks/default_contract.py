@@ -23,25 +23,36 @@ def source_name_for(path: str) -> str:
     'reports_2024'
     >>> source_name_for("/srv/10-Q")
     'source_10_q'
+    >>> source_name_for("https://docs.example.org/sitemap.xml")
+    'docs_example_org'
     """
-    last = path.rstrip("/").rpartition("/")[2] if "://" in path else Path(path).expanduser().resolve().name
+    if is_sitemap(path):
+        last = path.partition("://")[2].partition("/")[0]
+    else:
+        last = path.rstrip("/").rpartition("/")[2] if "://" in path else Path(path).expanduser().resolve().name
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     return (slug if slug[:1].isalpha() else f"source_{slug}".rstrip("_"))[:_LONGEST_NAME].rstrip("_")
 
 
+def is_sitemap(location: str) -> bool:
+    """Whether a location is the sitemap of a website, going by its name."""
+    return re.fullmatch(r"https?://[^?#]*/[^/?#]*sitemap[^/?#]*\.(?:xml|xml\.gz|txt)", location, re.IGNORECASE) is not None
+
+
 def default_contract(name: str, location: str, records: Mapping[str, str] | None = None) -> str:
     """A contract as YAML text: every file under ``location``, readable by everyone, owned by whoever runs this.
 
-    It promises no freshness, because nobody has said how often the files change.
+    A sitemap's address makes a website of it. It promises no freshness, because nobody has said how often the files change.
 
     Args:
         name: the source's name, ``[a-z][a-z0-9_]*``.
-        location: an absolute path or an fsspec URL.
+        location: an absolute path, an fsspec URL, or a sitemap's.
         records: for a JSON Lines file whose lines are documents, the fields that are their ``id``, ``title`` and ``text``.
     """
-    place = "location" if "://" in location else "path"
-    server = {"server": name, "type": _server_type(location), place: location, "format": "records" if records else "files"}
+    kind = _server_type(location)
+    form = "records" if records else "website" if is_sitemap(location) else "files"
+    server = {"server": name, "type": kind, "path" if kind == "local" else "location": location, "format": form}
     contract: dict[str, object] = {
         "apiVersion": "v3.0.2",
         "kind": "DataContract",
@@ -66,10 +77,11 @@ def default_contract(name: str, location: str, records: Mapping[str, str] | None
 
 
 def _server_type(location: str) -> str:
-    if "://" not in location:
+    innermost = location.rpartition("::")[2]  # of an archive, where it lies
+    if "://" not in innermost:
         return "local"
     known = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "http": "http", "https": "http", "sftp": "sftp"}
-    return known.get(location.partition("://")[0], "custom")
+    return known.get(innermost.partition("://")[0], "local" if innermost.startswith("file://") else "api")
 
 
 def _user() -> str:

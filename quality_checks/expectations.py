@@ -47,7 +47,7 @@ def run_checks(specs: Sequence[CheckSpec], table: pa.Table, expected: Collection
     Args:
         specs: checks of one stage, as from ``checks_for``.
         table: the rows of that stage of one source, with the columns that ``columns.derive`` wants.
-        expected: for chunks, the ids of the documents whose status is ok; for vectors, the vector keys of the chunks.
+        expected: for chunks, the ids of the documents that should have one; for vectors, the vector keys of the chunks.
     """
     if not specs:
         return []

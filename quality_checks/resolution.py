@@ -74,10 +74,13 @@ class Resolver:
 
     Args:
         documents: the text of each document by URI, as stored (NFC). Whole-document judgements only need the key.
+        indexed_as: for each document that is not indexed because a near-duplicate is, that one's URI. What is judged of the first is
+            looked for in the second: a span by the text it has, so that it need not stand at the same place.
     """
 
-    def __init__(self, documents: Mapping[str, str]) -> None:
+    def __init__(self, documents: Mapping[str, str], indexed_as: Mapping[str, str] | None = None) -> None:
         self._documents = documents
+        self._indexed_as = indexed_as or {}
         self._folded: dict[str, Folded] = {}
 
     def resolve(self, golden: GoldenSet) -> Resolved:
@@ -97,16 +100,21 @@ class Resolver:
         return self._folded[document].find(_needle(quote))
 
     def _unit(self, judgement: Judgement) -> Unit | str:
-        document, grade = judgement.document, judgement.grade
-        if document not in self._documents:
+        grade, quote = judgement.grade, judgement.quote
+        document = self._indexed_as.get(judgement.document, judgement.document)
+        if judgement.document not in self._documents or document not in self._documents:
             return "no such document"
-        if judgement.quote is not None:
-            places = self.quote_places(document, judgement.quote)
-            return Unit(f"{document}#{sha256(_needle(judgement.quote))[:12]}", document, places, grade) if places else "quote not found"
+        instead = f" in {document}, which is indexed instead" if document != judgement.document else ""
         if judgement.span is not None:
             start, end = judgement.span
-            inside = end <= len(self._documents[document])
-            return Unit(f"{document}#{start}-{end}", document, (judgement.span,), grade) if inside else "span ends after the text"
+            if end > len(self._documents[judgement.document]):
+                return "span ends after the text"
+            if not instead:
+                return Unit(f"{document}#{start}-{end}", document, (judgement.span,), grade)
+            quote = self._documents[judgement.document][start:end]
+        if quote is not None:
+            places = self.quote_places(document, quote)
+            return Unit(f"{document}#{sha256(_needle(quote))[:12]}", document, places, grade) if places else f"quote not found{instead}"
         return Unit(document, document, (), grade)
 
 

@@ -155,8 +155,15 @@ _CHUNKS = (
     _true("chunk_digests_exact", "chunks", "digest_ok", "Every chunk's text has the sha256 stored with it."),
     _true("chunk_text_not_empty", "chunks", "text_present", "Every chunk has text."),
     _within("chunk_access_present", "chunks", "access_count", {"min_value": 1}, "Every chunk names a group that may read it."),
-    _true("chunk_documents_known", "chunks", "document_known", "Every chunk belongs to a document that was parsed."),
-    _found("document_chunks_present", "chunks", "Every document that was parsed has a chunk."),
+    _true(
+        "chunk_fits_encoder",
+        "chunks",
+        "encoder_fits",
+        "Every chunk's header and text, counted again with the model's own tokenizer, have the tokens it says, and the model reads all.",
+    ),
+    _true("chunk_documents_known", "chunks", "document_known", "Every chunk belongs to a parsed document that no other stands for."),
+    _true("chunk_places_exact", "chunks", "places_ok", "Every chunk names the near-duplicates that its document has, and no others."),
+    _found("document_chunks_present", "chunks", "Every parsed document has a chunk, or a near-duplicate that is indexed instead."),
 )
 
 _VECTORS = (

@@ -50,7 +50,13 @@ class Searcher:
         ids = ranked.ids[: request.limit]
         payloads = self.reader.payloads(ids)
         hits = [
-            _hit(rank, payloads[point], score, {arm: scores[point] for arm, scores in ranked.arms.items() if point in scores})
+            _hit(
+                rank,
+                payloads[point],
+                score,
+                {arm: scores[point] for arm, scores in ranked.arms.items() if point in scores},
+                visibility.excluded_documents,
+            )
             for rank, (point, score) in enumerate(zip(ids, ranked.scores, strict=False), start=1)
         ]
         return SearchAnswer(
@@ -111,7 +117,13 @@ def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility) -> list[
     return hints
 
 
-def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Arm, float]) -> Hit:
+def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Arm, float], excluded: Collection[str]) -> Hit:
+    """A passage as it is answered.
+
+    The groups that may read it may read its near-duplicates, for only documents of equal access are compared; but one of them may
+    have been narrowed or erased since, and then its address is not shown either.
+    """
+    places = payload.get("near_duplicates")
     return Hit.model_validate(
         {
             **{name: payload[name] for name in ("chunk_id", "document_id", "source", "uri", "title", "text")},
@@ -124,6 +136,9 @@ def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[A
             "span": {"start": payload["start"], "end": payload["end"]},
             "modified_at": payload.get("modified_at"),
             "metadata": payload.get("metadata") or {},
+            "near_duplicates": [p for p in places if isinstance(p, dict) and p["document_id"] not in excluded]
+            if isinstance(places, list)
+            else [],
             "provenance": {
                 **{name: payload[name] for name in ("raw_sha256", "parser", "chunker", "model_digest", "encoder", "run_id")},
                 "release": payload["valid_from"],

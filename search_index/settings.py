@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     port: int = 8000
     dagster_port: int = 3000
     allow_anonymous: bool = Field(False, description="serve without keys on an address other than loopback")
+    webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
+    webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
     retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
     ranking: Ranking = Field(default_factory=Ranking)
     regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
@@ -59,6 +61,11 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """Folder or URL that holds the Delta tables."""
         return self.lake_url or str(self.root / "lake")
+
+    @property
+    def webhook_urls(self) -> list[str]:
+        """Every address that alerts are posted to."""
+        return [url.strip() for url in (self.webhook_url or "").split(",") if url.strip()]
 
     @property
     def models_dir(self) -> Path:

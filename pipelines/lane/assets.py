@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from pipelines.automation import files_key, follows_its_inputs, follows_its_source
+from pipelines.failing import explained
 from pipelines.lane.chunks import converge_chunks
 from pipelines.lane.documents import converge_documents
 from pipelines.lane.judging import judge
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.vectors import converge_vectors
 from pipelines.outcomes import StepReport
-from pipelines.show import check_result, step_metadata
+from pipelines.show.checks import check_result
+from pipelines.show.steps import lane_metadata, standing_plots
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from quality_checks.gates import stage_checks
@@ -44,7 +47,7 @@ def lane_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     """The lane of one source: manifest, documents, chunks, vectors."""
 
     return [
-        _asset(contract, "manifest", converge_manifest, []),
+        _asset(contract, "manifest", converge_manifest, [files_key(contract.name)]),
         _asset(contract, "documents", converge_documents, [_key(contract, "manifest")]),
         _asset(contract, "chunks", converge_chunks, [_key(contract, "documents"), EMBEDDING_MODEL]),
         _asset(contract, "vectors", converge_vectors, [_key(contract, "chunks"), EMBEDDING_MODEL]),
@@ -79,11 +82,7 @@ def _specs(contract: Contract, stage: Stage) -> Sequence[dg.AssetCheckSpec]:
 
 def _asset(contract: Contract, stage: Stage, step: Step, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     policy = dg.FreshnessPolicy.time_window(fail_window=contract.freshness_sla) if contract.freshness_sla else None
-    tags = {
-        "plumbline/source": contract.name,
-        "plumbline/stage": stage,
-        "plumbline/classification": contract.privacy.classification,
-    }
+    tags = {"plumbline/stage": stage, **governance_tags(contract)}
 
     @dg.asset(
         key=_key(contract, stage),
@@ -95,21 +94,44 @@ def _asset(contract: Contract, stage: Stage, step: Step, deps: list[dg.AssetKey]
         tags=tags,
         code_version=_VERSION[stage],
         freshness_policy=policy,
+        automation_condition=follows_its_source(contract) if stage == "manifest" else follows_its_inputs(),
         check_specs=_specs(contract, stage),
         metadata={"contract": f"{contract.name} {contract.version}", "location": contract.location},
     )
     def run(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         began, cpu = time.perf_counter(), _cpu_s()
-        report = step(workspace, contract, context.run.run_id)
-        verdicts = judge(workspace, contract, stage, context.run.run_id)
+        with explained(workspace.settings, context):
+            report = step(workspace, contract, context.run.run_id)
+            verdicts = judge(workspace, contract, stage, context.run.run_id)
         report.wall_s, report.cpu_s = time.perf_counter() - began, _cpu_s() - cpu
+        standing = standing_plots(context.instance, _key(contract, stage))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.data_version),
-            metadata=step_metadata(report, workspace.settings),
+            metadata=lane_metadata(report, workspace, contract, standing),
             check_results=[check_result(v, _key(contract, stage)) for v in verdicts],
         )
 
     return run
+
+
+def governance_tags(contract: Contract) -> dict[str, str]:
+    """What a reviewer filters the catalog by. A tag's value may have 63 letters, digits, dots, dashes and underscores."""
+    told = {
+        "source": contract.name,
+        "owner": contract.owner,
+        "domain": contract.domain or "",
+        "classification": contract.privacy.classification,
+        "personal_data": "yes" if contract.privacy.personal_data else "no",
+        "legal_basis": contract.privacy.legal_basis or "",
+        "retention": f"{contract.retention.days}d" if contract.retention else "",
+        "contract_version": contract.version,
+        **{f"access-{group}": "yes" for group in contract.access_groups},
+    }
+    return {f"plumbline/{_tag(key)}": _tag(value) for key, value in told.items() if value}
+
+
+def _tag(text: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)[:63]
 
 
 def owner_of(contract: Contract) -> str:

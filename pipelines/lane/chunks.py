@@ -2,151 +2,109 @@
 
 from __future__ import annotations
 
-import json
+import pyarrow.dataset as ds
 
-from pipelines.chunking import ChunkerSettings, chunk_document
+from pipelines.lane.cutting import Cutter
+from pipelines.near_duplicates import Duplicates, duplicates_of
 from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
-from pipelines.tables import bucket_of, pin_of, rows_of
-from pipelines.token_counter import TokenCounter
+from pipelines.tables import pin_of, rows_of
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
-from search_index.embedding import vector_key
-from search_index.model.document import Element, ParsedDocument, chunk_id, sha256
 from search_index.model.release import digest_of, now
 from search_index.model.state import LaneState
 
 _FLUSH_DOCUMENTS = 400
+_DUPLICATE_COUNTS = ("near_duplicates", "not_indexed")
 Row = dict[str, object]
-
-
-def chunker_of(contract: Contract, passage_tokens: int) -> ChunkerSettings:
-    """The chunker a contract asks for, never longer than the encoder reads."""
-    return ChunkerSettings(
-        max_tokens=min(contract.chunking.max_tokens, passage_tokens),
-        overlap_tokens=contract.chunking.overlap_tokens,
-        strategy=contract.chunking.strategy,
-    )
 
 
 def converge_chunks(workspace: Workspace, contract: Contract, run_id: str) -> StepReport:
     """Bring the chunks table to what the documents table holds.
 
-    A document is cut again when its text, elements, title, access, or the chunker or encoder changed; each row says in
-    ``cut_from`` what it was cut from.
+    A document is cut again when its text, elements, title, or the chunker or encoder changed; each row says in ``cut_from`` what
+    it was cut from. When only its access or its near-duplicates changed, its rows are written again with the text they have.
+    A document that a near-duplicate stands for is not cut (``near_duplicates.index_once``).
     """
     lake, catalog, name, encoder = workspace.lake, workspace.home.catalog, contract.name, workspace.model_pin.encoder
-    settings = chunker_of(contract, workspace.passage_tokens)
+    cutter = Cutter(workspace, contract, run_id)
+    settings = cutter.settings
     documents_lane, before = catalog.lane(name, "documents"), catalog.lane(name, "chunks")
     documents_version = documents_lane.data_version if documents_lane else ""
-    inputs = digest_of([documents_version, settings.fingerprint, encoder])
+    inputs = digest_of([documents_version, settings.fingerprint, encoder, contract.near_duplicates.model_dump()])
     version = lake.version("chunks")
     if before is not None and before.inputs == inputs and before.state.get("version") == version:
-        rows = before.state.get("rows")
-        counts = {"chunks": rows if isinstance(rows, int) else 0, "cut": 0}
-        return workspace.report(StepReport(name, "chunks", before.data_version, True, counts))
+        counts = {count: _count(before, state) for count, state in (("chunks", "rows"), *((k, k) for k in _DUPLICATE_COUNTS))}
+        return workspace.report(StepReport(name, "chunks", before.data_version, True, counts | {"cut": 0, "restated": 0}))
 
-    columns = ["document_id", "uri", "title", "text", "elements", "access", "parser", "mime_type", "status"]
-    documents = [d for d in lake.read_source("documents", name, columns=columns).to_pylist() if d["status"] == "ok"]
-    standing_rows = lake.read_source("chunks", name, columns=["document_id", "cut_from"]).to_pylist()
-    standing = {str(r["document_id"]): str(r["cut_from"]) for r in standing_rows}
-    wanted = {str(d["document_id"]): _cut_from(d, settings, encoder) for d in documents}
+    columns = ["document_id", "uri", "title", "text", "elements", "access", "parser", "mime_type", "status", "minhash"]
+    table = lake.read_source("documents", name, columns=columns)
+    duplicates = duplicates_of(table, contract.near_duplicates)
+    documents = [d for d in table.to_pylist() if d["status"] == "ok" and d["document_id"] not in duplicates.left_out]
+    standing_rows = lake.read_source("chunks", name, columns=["document_id", "cut_from", "access", "also_at"]).to_pylist()
+    standing = {str(r["document_id"]): r for r in standing_rows}
+    wanted = {str(d["document_id"]): cutter.cut_from(d) for d in documents}
     removed = sorted(standing.keys() - wanted.keys())
-    to_cut = [d for d in documents if standing.get(str(d["document_id"])) != wanted[str(d["document_id"])]]
+    to_cut = [d for d in documents if not (row := standing.get(str(d["document_id"]))) or row["cut_from"] != wanted[str(d["document_id"])]]
+    cut_anew = {d["document_id"] for d in to_cut}
+    told = {str(d["document_id"]): _told(d, duplicates) for d in documents if d["document_id"] not in cut_anew}
+    restated = {document: says for document, says in told.items() if any(standing[document][name] != value for name, value in says.items())}
     if removed:
         lake.replace_documents("chunks", name, removed, rows_of("chunks", []))
     changed = [ChangedRow(d, "removed", d) for d in removed]
+    if restated:
+        _restate(workspace, contract, restated)
     if to_cut:
-        changed += _cut(workspace, contract, settings, encoder, run_id, to_cut, wanted)
+        changed += _cut(workspace, contract, cutter, to_cut, duplicates)
 
     version = lake.version("chunks")
     table = lake.read_source("chunks", name, version=version)
     digest = pin_of(table, "chunk_id", version).digest
+    of_duplicates = dict(zip(_DUPLICATE_COUNTS, (duplicates.found, len(duplicates.left_out)), strict=True))
     catalog.record_lane(
         LaneState(
             source=name,
             stage="chunks",
             inputs=inputs,
             data_version=digest,
-            state={"version": version, "rows": table.num_rows, "chunker": settings.fingerprint},
+            state={"version": version, "rows": table.num_rows, "chunker": settings.fingerprint, **of_duplicates},
             run_id=run_id,
             at=now(),
         )
     )
     unchanged = before is not None and before.data_version == digest
-    counts = {"chunks": table.num_rows, "cut": len(to_cut)}
+    counts = {"chunks": table.num_rows, "cut": len(to_cut) + workspace.ahead[name].cut, "restated": len(restated), **of_duplicates}
     return workspace.report(StepReport(name, "chunks", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
 
 
-def _cut(
-    workspace: Workspace,
-    contract: Contract,
-    settings: ChunkerSettings,
-    encoder: str,
-    run_id: str,
-    to_cut: list[Row],
-    cut_from: dict[str, str],
-) -> list[ChangedRow]:
+def _count(lane: LaneState, key: str) -> int:
+    value = lane.state.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _told(document: Row, duplicates: Duplicates) -> Row:
+    """What a document's rows say besides what it was cut into."""
+    return {"access": document["access"], "also_at": list(duplicates.also_at.get(str(document["document_id"]), ()))}
+
+
+def _restate(workspace: Workspace, contract: Contract, documents: dict[str, Row]) -> None:
+    """Write rows again whose access or near-duplicates alone changed."""
+    wanted = (ds.field("source") == contract.name) & ds.field("document_id").isin(sorted(documents))
+    rows = [row | documents[row["document_id"]] for row in workspace.lake.read("chunks", where=wanted).to_pylist()]
+    workspace.lake.replace_documents("chunks", contract.name, sorted(documents), rows_of("chunks", rows))
+
+
+def _cut(workspace: Workspace, contract: Contract, cutter: Cutter, to_cut: list[Row], duplicates: Duplicates) -> list[ChangedRow]:
     """Cut documents and write their chunks, some hundred documents a commit."""
-    counter = TokenCounter(workspace.encoder.tokenizer)
     changed = []
     workspace.progress.start(f"{contract.name}: chunking", len(to_cut))
     for at in range(0, len(to_cut), _FLUSH_DOCUMENTS):
-        batch, rows = to_cut[at : at + _FLUSH_DOCUMENTS], []
+        batch = to_cut[at : at + _FLUSH_DOCUMENTS]
+        rows: list[Row] = []
         for document in batch:
-            identity = str(document["document_id"])
-            cut = _rows(document, contract, settings, counter, encoder, run_id, cut_from[identity])
-            rows.extend(cut)
-            changed.append(ChangedRow(identity, f"cut into {len(cut)}", str(document["uri"])))
+            cut = cutter.rows(document)
+            rows.extend(row | _told(document, duplicates) for row in cut)
+            changed.append(ChangedRow(str(document["document_id"]), f"cut into {len(cut)}", str(document["uri"])))
             workspace.progress.advance(1)
         workspace.lake.replace_documents("chunks", contract.name, [str(d["document_id"]) for d in batch], rows_of("chunks", rows))
     workspace.progress.finish()
     return changed
-
-
-def _cut_from(document: Row, settings: ChunkerSettings, encoder: str) -> str:
-    told = [document[k] for k in ("title", "text", "elements", "access")]
-    return digest_of([told, settings.fingerprint, encoder])
-
-
-def parsed_document(row: Row) -> ParsedDocument:
-    """A documents row as the parser gave it."""
-    return ParsedDocument(
-        title=str(row["title"]),
-        text=str(row["text"]),
-        elements=tuple(Element(**e) for e in json.loads(str(row["elements"]))),
-        parser=str(row["parser"]),
-        mime_type=str(row["mime_type"]),
-    )
-
-
-def _rows(
-    document: Row, contract: Contract, settings: ChunkerSettings, counter: TokenCounter, encoder: str, run_id: str, cut_from: str
-) -> list[Row]:
-    out: list[Row] = []
-    identity = str(document["document_id"])
-    for ordinal, chunk in enumerate(chunk_document(parsed_document(document), settings, counter)):
-        text_sha256 = sha256(chunk.text)
-        out.append(
-            {
-                "source": contract.name,
-                "bucket": bucket_of(identity),
-                "document_id": identity,
-                "chunk_id": chunk_id(identity, settings.fingerprint, chunk.start, chunk.end, text_sha256),
-                "ordinal": ordinal,
-                "start": chunk.start,
-                "end": chunk.end,
-                "text": chunk.text,
-                "text_sha256": text_sha256,
-                "header": chunk.header,
-                "section": list(chunk.section),
-                "page_first": chunk.page_first,
-                "page_last": chunk.page_last,
-                "tokens": chunk.tokens,
-                "access": document["access"],
-                "vector_key": vector_key(encoder, chunk.encoder_text),
-                "chunker": settings.fingerprint,
-                "cut_from": cut_from,
-                "run_id": run_id,
-            }
-        )
-    return out

@@ -7,6 +7,9 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 
+from pipelines.lane.ahead import Ahead
+from pipelines.lane.moved import moved_from, moved_rows
+from pipelines.near_duplicates import signature
 from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.parsing.formats import parser_fingerprint
 from pipelines.parsing.pool import ParseOutcome, ParserPool, ParseTask
@@ -28,25 +31,33 @@ Row = dict[str, object]
 def converge_documents(workspace: Workspace, contract: Contract, run_id: str) -> StepReport:
     """Bring the documents table to what the manifest lists.
 
-    Parsed is only what has other bytes, another parser or another record mapping than its row; a change of access or
-    metadata alone rewrites the row with the text it has. What cannot be parsed is a row with status ``quarantined``
-    and its reason, and is tried again when it, or the parser, changes. Rows are written as they come, so a killed
-    run goes on where it stopped.
+    Parsed is only what has other bytes, another parser or another record mapping than its row; a file that moved to another
+    folder takes what it was parsed into along, and a change of access or metadata alone rewrites the row with the text it has.
+    What cannot be parsed is a row with status ``quarantined`` and its reason, and is tried again when it, or the parser, changes.
+    Rows are written as they come, so a killed run goes on where it stopped.
     """
     lake, catalog, name = workspace.lake, workspace.home.catalog, contract.name
     manifest_lane = catalog.lane(name, "manifest")
     inputs = digest_of([manifest_lane.data_version if manifest_lane else "", _row_settings(contract)])
     before = catalog.lane(name, "documents")
     listed = {str(r["document_id"]): r for r in lake.read_source("manifests", name).to_pylist()}
-    columns = ["document_id", "uri", "raw_sha256", "parsed_with", "status", "access", "metadata", "reason"]
+    columns = ["document_id", "uri", "path", "raw_sha256", "parsed_with", "status", "access", "metadata", "reason"]
     standing = {str(r["document_id"]): r for r in lake.read_source("documents", name, columns=columns).to_pylist()}
-    to_parse = [d for d, row in listed.items() if _needs_parsing(row, standing.get(d), contract)]
+    wanted = [d for d, row in listed.items() if _needs_parsing(row, standing.get(d), contract)]
+    moved = moved_from([listed[d] for d in wanted], standing.values(), lambda path: _parser_of(contract, path))
+    to_parse = [d for d in wanted if d not in moved]
     told = _told(contract)
-    parse_set = set(to_parse)
-    restated = [d for d, row in standing.items() if d in listed and d not in parse_set and not _says(row, told)]
+    written = set(wanted)
+    restated = [d for d, row in standing.items() if d in listed and d not in written and not _says(row, told)]
     removed = [d for d in standing if d not in listed]
     changed = [ChangedRow(d, "removed", str(standing[d]["uri"])) for d in removed]
 
+    if moved:
+        writer = _Writer(workspace, contract, run_id)
+        for row in moved_rows(lake, name, moved, listed):
+            writer.add(_telling(row, told))
+            changed.append(ChangedRow(str(row["document_id"]), "moved", str(row["uri"])))
+        writer.flush()
     if removed:
         lake.replace_documents("documents", name, removed, rows_of("documents", []))
     if restated:
@@ -54,16 +65,18 @@ def converge_documents(workspace: Workspace, contract: Contract, run_id: str) ->
     if to_parse:
         workspace.progress.start(f"{name}: parsing", len(to_parse))
         writer = _Writer(workspace, contract, run_id)
-        for row in _parsed(contract, [listed[d] for d in to_parse]):
-            writer.add(row)
-            change = "quarantined" if row["status"] == "quarantined" else "parsed"
-            changed.append(ChangedRow(str(row["document_id"]), change, str(row["uri"])))
-            workspace.progress.advance(1)
-        writer.flush()
+        with Ahead(workspace, contract, run_id, len(to_parse)) as ahead:
+            for row in _parsed(contract, [listed[d] for d in to_parse]):
+                writer.add(row)
+                ahead.offer(row)
+                change = "quarantined" if row["status"] == "quarantined" else "parsed"
+                changed.append(ChangedRow(str(row["document_id"]), change, str(row["uri"])))
+                workspace.progress.advance(1)
+            writer.flush()
         workspace.progress.finish()
 
     version = lake.version("documents")
-    if before is not None and not (to_parse or removed or restated) and before.state.get("version") == version:
+    if before is not None and not (wanted or removed or restated) and before.state.get("version") == version:
         digest, rows, quarantined = before.data_version, _count(before, "rows"), _count(before, "quarantined")
     else:
         table = lake.read_source("documents", name, version=version)
@@ -80,7 +93,14 @@ def converge_documents(workspace: Workspace, contract: Contract, run_id: str) ->
             at=now(),
         )
     )
-    counts = {"parsed": len(to_parse), "quarantined": quarantined, "documents": rows - quarantined, "removed": len(removed)}
+    counts = {
+        "parsed": len(to_parse),
+        "moved": len(moved),
+        "restated": len(restated),
+        "quarantined": quarantined,
+        "documents": rows - quarantined,
+        "removed": len(removed),
+    }
     unchanged = before is not None and before.data_version == digest
     return workspace.report(StepReport(name, "documents", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
 
@@ -112,7 +132,7 @@ def _needs_parsing(listed: Row, standing: Row | None, contract: Contract) -> boo
 
 def _parser_of(contract: Contract, path: str) -> str:
     if contract.records is None:
-        return parser_fingerprint(path)
+        return parser_fingerprint(path, contract.parsing)
     return f"{RECORD_PARSER} {digest_of(contract.records.model_dump())[:12]}"
 
 
@@ -120,10 +140,12 @@ def _restate(workspace: Workspace, contract: Contract, documents: list[str]) -> 
     """Rewrite rows whose access or metadata alone changed, keeping their text."""
     lake, wanted, told = workspace.lake, set(documents), _told(contract)
     rows = [r for r in lake.read_source("documents", contract.name).to_pylist() if r["document_id"] in wanted]
-    for row in rows:
-        metadata = json.loads(row["metadata"]) | {"contract": told["metadata"]}
-        row |= {"access": told["access"], "metadata": canonical_json(metadata)}
-    lake.replace_documents("documents", contract.name, documents, rows_of("documents", rows))
+    lake.replace_documents("documents", contract.name, documents, rows_of("documents", [_telling(row, told) for row in rows]))
+
+
+def _telling(row: Row, told: Row) -> Row:
+    metadata = json.loads(str(row["metadata"])) | {"contract": told["metadata"]}
+    return row | {"access": told["access"], "metadata": canonical_json(metadata)}
 
 
 def _parsed(contract: Contract, listed: list[Row]) -> Iterator[Row]:
@@ -134,18 +156,18 @@ def _parsed(contract: Contract, listed: list[Row]) -> Iterator[Row]:
     hashes: dict[str, str] = {}
     for key in by_id.keys() - items.keys():
         # It went away between listing and reading: the next run's manifest no longer has it.
-        yield _row(contract, by_id[key], None, str(by_id[key]["raw_sha256"]), "it was removed while the run was reading", "")
+        yield _row(contract, by_id[key], None, "", "it was removed while the run was reading", "")
     tasks = (ParseTask(key, item.path, _loader(source, item, hashes, key)) for key, item in items.items())
     with contextlib.closing(_outcomes(contract, tasks)) as outcomes:
         for outcome in outcomes:
             row = by_id[outcome.key]
-            yield _row(contract, row, outcome, hashes.get(outcome.key, str(row["raw_sha256"])), outcome.reason, outcome.remedy)
+            yield _row(contract, row, outcome, hashes.get(outcome.key, ""), outcome.reason, outcome.remedy)
 
 
 def _outcomes(contract: Contract, tasks: Iterator[ParseTask]) -> Generator[ParseOutcome]:
     """Files go to worker processes; a record is a few fields, parsed here."""
     if contract.records is None:
-        with ParserPool() as pool:
+        with ParserPool(parsing=contract.parsing) as pool:
             yield from pool.parse_all(tasks)
     else:
         for task in tasks:
@@ -158,8 +180,13 @@ def _record(mapping: RecordMapping, task: ParseTask) -> ParseOutcome:
         if not isinstance(found, dict):
             raise DocumentUnreadable(f"Record {task.path} is not a JSON object.", "Write one object a line.")
         named = {"title": found.get(mapping.title) if mapping.title else "", "text": found.get(mapping.text)}
-        rest = {k: v for k, v in found.items() if k not in (mapping.id, mapping.title, mapping.text)}
+        used = (mapping.id, mapping.title, mapping.text, mapping.modified_at)
+        kept = found if mapping.metadata is None else {k: found[k] for k in mapping.metadata if k in found}
+        rest = {k: v for k, v in kept.items() if k not in used}
         return ParseOutcome(task.key, parse_record({**rest, **named}, task.path))
+    except OSError as e:
+        reason = f"Record {task.path} cannot be read: {e.strerror or type(e).__name__}."
+        return ParseOutcome(task.key, None, reason, "Check that its file is there and may be read, then run again.")
     except ValueError as e:
         return ParseOutcome(task.key, None, f"Record {task.path} is not JSON: {e}", "Mend the line.")
     except DocumentUnreadable as e:
@@ -200,6 +227,7 @@ def _row(contract: Contract, listed: Row, outcome: ParseOutcome | None, raw_sha2
         "elements": json.dumps([asdict(e) for e in document.elements], ensure_ascii=False) if document else "[]",
         "access": told["access"],
         "metadata": canonical_json(metadata),
+        "minhash": signature(document.text) if document else None,
     }
 
 

@@ -6,6 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import JsonValue as Json
 
+from pipelines.lane.counting_again import fits_encoder
+from pipelines.near_duplicates import duplicates_of
 from pipelines.tables import SCHEMAS
 from pipelines.workspace import Workspace
 from quality_checks.changes import how_to_accept, loosened_contract, mass_removal
@@ -68,14 +70,24 @@ def _inputs(workspace: Workspace, contract: Contract, stage: Stage) -> tuple[pa.
         return lake.read_source("documents", name), []
     chunks = lake.read_source("chunks", name)
     if stage == "chunks":
-        documents = lake.read_source("documents", name, columns=["document_id", "status", "text"])
+        columns = ["document_id", "uri", "status", "access", "minhash", "text"]
+        documents = lake.read_source("documents", name, columns=columns)
         documents = documents.filter(pc.equal(documents["status"], "ok"))
+        duplicates = duplicates_of(documents, contract.near_duplicates)
         texts = dict(zip(documents["document_id"].to_pylist(), documents["text"].to_pylist(), strict=True))
         ok = [
             texts.get(document, "")[start:end] == text
             for document, start, end, text in zip(*(chunks[c].to_pylist() for c in ("document_id", "start", "end", "text")), strict=True)
         ]
-        return chunks.append_column("document_text_slice_ok", pa.array(ok, pa.bool_())), list(texts)
+        also_at = zip(chunks["document_id"].to_pylist(), chunks["also_at"].to_pylist(), strict=True)
+        worked_out = {
+            "document_text_slice_ok": ok,
+            "places_ok": [tuple(places or ()) == duplicates.also_at.get(document, ()) for document, places in also_at],
+            "encoder_fits": fits_encoder(workspace, name, chunks, _published(workspace, name)),
+        }
+        for column, values in worked_out.items():
+            chunks = chunks.append_column(column, pa.array(values, pa.bool_()))
+        return chunks, [document for document in texts if document not in duplicates.left_out]
     keys = sorted(set(chunks["vector_key"].to_pylist()))
     vectors = lake.vectors(keys)
     values = [memoryview(vectors[k]).cast("f").tolist() for k in keys if k in vectors]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import rows_digest, rows_of
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
-from search_index.errors import SourceUnavailable
+from search_index.errors import DocumentUnreadable, SourceUnavailable
 from search_index.model.document import document_id, document_uri, sha256
 from search_index.model.release import now
 from search_index.model.state import LaneState
+
+Row = dict[str, object]
 
 
 def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> StepReport:
@@ -20,21 +24,14 @@ def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> 
     bytes keeps its ``modified_at``: nothing after this step notices.
 
     A source that cannot be listed leaves the manifest as it was; the reason stands in the lane's state, and a check
-    fails on it, so that the source is held instead of emptied.
+    fails on it, so that the source is held instead of emptied. What lies below a folder that cannot be looked into stays as it was.
     """
     lake, catalog, name = workspace.lake, workspace.home.catalog, contract.name
     known = {str(row["path"]): row for row in lake.read_source("manifests", name).to_pylist()}
-    source = open_source(contract)
     try:
-        items = list(source.list())
+        rows = _rows(workspace, contract, known)
     except SourceUnavailable as e:
         return _unavailable(workspace, contract, run_id, e, len(known))
-    workspace.progress.start(f"{name}: listing", len(items))
-    rows = []
-    for item in items:
-        rows.append(_row(name, source, item, known.get(item.path)))
-        workspace.progress.advance(1)
-    workspace.progress.finish()
     changed = _changes(rows, known)
     if any(row != known.get(str(row["path"])) for row in rows) or len(rows) != len(known):
         lake.replace_source("manifests", name, rows_of("manifests", rows))
@@ -62,8 +59,24 @@ def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> 
     return workspace.report(StepReport(name, "manifest", digest, unchanged, counts, changed[:CHANGED_ROWS_SHOWN]))
 
 
-def _row(source_name: str, source: Source, item: SourceItem, known: dict[str, object] | None) -> dict[str, object]:
-    row: dict[str, object] = {
+def _rows(workspace: Workspace, contract: Contract, known: dict[str, Row]) -> list[Row]:
+    source = open_source(contract, {path: str(row["signature"]) for path, row in known.items() if not row["problem"]})
+    items: Iterable[SourceItem] = source.list()
+    if contract.website is None:
+        items = list(items)  # quick, and tells how many there are; a website's pages are fetched while they are listed
+    workspace.progress.start(f"{contract.name}: listing", len(items) if isinstance(items, list) else len(known))
+    rows: dict[str, Row] = {}
+    for item in items:
+        rows[item.path] = _row(contract.name, source, item, known.get(item.path))
+        if item.hides:
+            rows |= {path: row for path, row in known.items() if path.startswith(item.path) and path not in rows}
+        workspace.progress.advance(1)
+    workspace.progress.finish()
+    return list(rows.values())
+
+
+def _row(source_name: str, source: Source, item: SourceItem, known: Row | None) -> Row:
+    row: Row = {
         "source": source_name,
         "document_id": document_id(source_name, item.path),
         "path": item.path,
@@ -72,21 +85,26 @@ def _row(source_name: str, source: Source, item: SourceItem, known: dict[str, ob
         "modified_at": item.modified_at.replace(microsecond=0),
         "signature": item.signature,
         "raw_sha256": "",
-        "problem": "",
+        "problem": item.problem,
     }
-    if known is not None and known["signature"] == item.signature and not known["problem"]:
+    if item.problem:
+        return row
+    if known is not None and known["signature"] == item.signature != "" and not known["problem"]:
         return known
     try:
-        row["raw_sha256"] = sha256(source.read(item))
+        content = source.read(item)
+        row |= {"raw_sha256": sha256(content), "size": len(content)}
     except OSError as e:
         # Not a failed run: the file ends in quarantine with this reason and is read again next time.
         row["problem"] = f"{item.path} cannot be read: {e.strerror or type(e).__name__}"
+    except DocumentUnreadable as e:
+        row["problem"] = e.what
     if known is not None and known["raw_sha256"] == row["raw_sha256"]:
         row["modified_at"] = known["modified_at"]
     return row
 
 
-def _changes(rows: list[dict[str, object]], known: dict[str, dict[str, object]]) -> list[ChangedRow]:
+def _changes(rows: list[Row], known: dict[str, Row]) -> list[ChangedRow]:
     found = []
     for row in rows:
         before = known.get(str(row["path"]))

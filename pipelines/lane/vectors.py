@@ -40,7 +40,7 @@ def converge_vectors(workspace: Workspace, contract: Contract, run_id: str) -> S
     changed = [ChangedRow(str(ids[k][0]), "embedded", str(ids[k][1])) for k in list(texts)[:CHANGED_ROWS_SHOWN]]
 
     def flush(done: list[str], vectors: np.ndarray) -> None:
-        lake.append("vectors", _table(done, vectors, encoder, run_id))
+        lake.append("vectors", vectors_table(done, vectors, encoder, run_id))
 
     if texts:
         workspace.progress.start(f"{name}: embedding", len(texts))
@@ -61,7 +61,8 @@ def converge_vectors(workspace: Workspace, contract: Contract, run_id: str) -> S
         )
     )
     unchanged = before is not None and before.data_version == digest
-    counts = {"embedded": len(texts), "reused": len(set(keys)) - len(texts)}
+    embedded = len(texts) + workspace.ahead[name].embedded
+    counts = {"embedded": embedded, "reused": len(set(keys)) - embedded}
     return workspace.report(StepReport(name, "vectors", digest, unchanged, counts, changed))
 
 
@@ -70,7 +71,8 @@ def _rows_of(lane: LaneState) -> int:
     return rows if isinstance(rows, int) else 0
 
 
-def _table(keys: list[str], vectors: np.ndarray, encoder: str, run_id: str) -> pa.Table:
+def vectors_table(keys: list[str], vectors: np.ndarray, encoder: str, run_id: str) -> pa.Table:
+    """Rows of the vectors table, from vectors of shape (len(keys), dimension)."""
     count, dimension = vectors.shape
     offsets = pa.array(np.arange(0, (count + 1) * dimension, dimension, dtype=np.int32))
     return pa.table(

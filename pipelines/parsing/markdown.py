@@ -15,7 +15,6 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^\s*(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})")
 _MODULE_LINE = re.compile(r"^(?:import\s+(?:[\w{*].*\sfrom\s+)?[\"'].*|export\s+(?:default|const|let|var|function|\{).*)$")
 _ADMONITION = re.compile(r"^(\s*):{3,}\s*([A-Za-z]+)?[ \t]*(?:\[(.*)\]|(.*))$")
-_COMMENT = re.compile(r"\{/\*.*?\*/\}", re.DOTALL)
 _COMPONENT = re.compile(r"</?[A-Z][\w.]*(?:\s+(?:[^<>\"'{}]|\"[^\"]*\"|'[^']*'|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})*?)?\s*/?>")
 _SPEAKING_ATTRIBUTE = re.compile(r"\b(?:alt|title|label|caption)=(?:\"([^\"]+)\"|'([^']+)')")
 
@@ -78,7 +77,7 @@ def without_components(text: str) -> str:
 
 def _prose(text: str) -> str:
     lines = []
-    for line in _COMPONENT.sub(_spoken, _COMMENT.sub("", text)).split("\n"):
+    for line in _COMPONENT.sub(_spoken, _without_comments(text)).split("\n"):
         admonition = _ADMONITION.match(line)
         if admonition is not None:
             indent, _, bracketed, plain = admonition.groups()
@@ -87,6 +86,15 @@ def _prose(text: str) -> str:
         else:
             lines.append("" if _MODULE_LINE.match(line) else line)
     return "\n".join(lines)
+
+
+def _without_comments(text: str) -> str:
+    """In one pass: an expression would look for the end of each comment that has none."""
+    kept, position = [], 0
+    while (start := text.find("{/*", position)) >= 0 and (end := text.find("*/}", start)) >= 0:
+        kept.append(text[position:start])
+        position = end + 3
+    return "".join([*kept, text[position:]])
 
 
 def _spoken(tag: re.Match[str]) -> str:

@@ -3,98 +3,175 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
-from lxml import etree
-from lxml import html as lxml_html
-
-from pipelines.parsing.assembly import Metadata, Part, assemble, has_human_name, meaningful_title, one_line, stem_of
+from pipelines.parsing.assembly import Metadata, Part, assemble, one_line
+from pipelines.parsing.elements import office_metadata, parts_of, table_text, title_of
 from pipelines.parsing.encoding import decode
-from pipelines.parsing.formats import Format, extension_of, format_by_content, format_by_extension, parser_fingerprint, parser_name
+from pipelines.parsing.formats import BY_NAME, Format, extension_of, parser_fingerprint, parser_name
+from pipelines.parsing.guards import refuse_deep_html, refuse_hostile
+from pipelines.parsing.mail import DEEPEST_MAIL, attached, body_as_text, mail_metadata, read_attached, refuse_encrypted
 from pipelines.parsing.markdown import split_front_matter, to_html, without_components
+from pipelines.parsing.office import converted, without_macro_type
+from pipelines.parsing.reading import DEFAULT_PARSING, Reading, begin
+from pipelines.parsing.signature import format_of
 from pipelines.parsing.tagger import prepare_unstructured
+from pipelines.parsing.unreadable import from_error, without_text
+from pipelines.parsing.word import beside_the_body
+from pipelines.parsing.xml_text import xml_paragraphs
+from quality_checks.contract_terms import Parsing
 from search_index.errors import DocumentUnreadable
 from search_index.model.document import ParsedDocument
 
 if TYPE_CHECKING:
     from unstructured.documents.elements import Element as UnstructuredElement
 
-__all__ = ["parse", "parser_fingerprint"]
+__all__ = ["parse", "parser_fingerprint", "table_text"]
 
-_PLAIN_TEXT = Format("txt", "text/plain", decoded=True)
 _HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_OCR = "If it holds images of text, run it through an OCR program first (there is none in this version); else leave it out."
 _NO_DETECTION = [""]
 """What unstructured's ``languages`` wants for leaving language detection out: it costs more than all the rest."""
 
+Read = tuple[str, list[Part], Metadata]
 
-def parse(data: bytes, path: str) -> ParsedDocument:
-    """Text, elements and metadata of one file. The format is what the extension of ``path`` says, else what the bytes look like.
 
-    Not thread-safe for PDF (pdfium is not): use ``ParserPool`` to parse many files at once.
+def parse(data: bytes, path: str, parsing: Parsing = DEFAULT_PARSING) -> ParsedDocument:
+    """Text, elements and metadata of one file. The format is what its bytes are signed as, else what its extension says.
+
+    Not thread-safe for PDF (pdfium is not): use ``ParserPool`` to parse many files at once, within their limits.
 
     Raises:
         DocumentUnreadable: empty, without text, encrypted, broken, of an unknown type, or in need of something not installed.
     """
     if not data.strip(b"\x00\t\n\r \xef\xbb\xbf"):
         raise DocumentUnreadable(f"{path} is empty.", "Replace it with the intended file or remove it.")
-    file_format = format_by_extension(path) or format_by_content(data, path)
+    file_format = format_of(data, path)
+    return _parse(data, begin(path, file_format.name, parsing), file_format)
+
+
+def _parse(data: bytes, reading: Reading, file_format: Format) -> ParsedDocument:
+    path = reading.path
+    refuse_hostile(data, path, file_format)
     try:
-        title, parts, metadata = _read(data, path, file_format)
+        title, parts, metadata = _read(data, reading, file_format)
+        if file_format.pictures and not any(part.text.strip() for part in parts):
+            from pipelines.parsing.ocr import read_pictures
+
+            parts, more = read_pictures(data, reading)
+            metadata |= more
     except DocumentUnreadable:
         raise
-    except MemoryError as error:
-        remedy = "Split the file, or allow the parser more memory."
-        raise DocumentUnreadable(f"{path} takes more memory to parse than allowed.", remedy) from error
     except Exception as error:  # a dozen libraries read these formats, each with errors of its own
-        raise _unreadable(path, file_format, error) from error
-    document = assemble(parts, title=title, parser=parser_name(file_format), mime_type=file_format.mime_type, metadata=metadata)
+        raise from_error(path, file_format, error) from error
+    parser = parser_name(file_format, reading.parsing)
+    document = assemble(parts, title=title, parser=parser, mime_type=file_format.mime_type, metadata=metadata)
     if not re.search(r"\w", document.text):
-        raise DocumentUnreadable(f"{path} has no text in it.", _OCR if file_format.paged else "Fill it in, or leave it out.")
+        raise without_text(path, file_format)
     return document
 
 
-def _unreadable(path: str, file_format: Format, error: Exception) -> DocumentUnreadable:
-    """A reason without the file's text: messages of parsers may quote it."""
-    if isinstance(error, ImportError):
-        remedy = f"Run `pip install 'unstructured[{file_format.name}]'`."
-        return DocumentUnreadable(f"{path} needs {error.name or 'a package'} to be parsed.", remedy)
-    if "pandoc" in str(error) and isinstance(error, OSError):
-        return DocumentUnreadable(f"{path} needs pandoc to be parsed.", "Run `pip install pypandoc_binary`.")
-    if "encrypt" in f"{type(error).__name__} {error}".lower():
-        return DocumentUnreadable(f"{path} is encrypted.", "Remove the protection or leave the file out.")
-    what = f"{path} is broken or not {file_format.name} ({type(error).__name__})."
-    return DocumentUnreadable(what, f"Open it in its own program and save it again as {file_format.name}.")
+def _parse_attached(data: bytes, reading: Reading) -> ParsedDocument:
+    if not data.strip():
+        raise DocumentUnreadable(f"{reading.path} is empty.", "")
+    file_format = format_of(data, reading.path)
+    if file_format.reader == "mail" and reading.depth >= DEEPEST_MAIL:
+        raise DocumentUnreadable(f"{reading.path} is a mail within a mail within a mail.", "Save it as a file of its own.")
+    return _parse(data, reading, file_format)
 
 
-def _read(data: bytes, path: str, file_format: Format) -> tuple[str, list[Part], Metadata]:
+def _read(data: bytes, reading: Reading, file_format: Format) -> Read:
     """Title, parts and metadata; raises whatever the format's reader raises."""
-    if file_format.name == "pdf":
-        from pipelines.parsing.pdf import read_pdf
+    match file_format.reader:
+        case "pdfium":
+            return _read_pdf(data, reading)
+        case "image":
+            from pipelines.parsing.ocr import read_image
 
-        return read_pdf(data, path)
-    prepare_unstructured()
+            parts, metadata = read_image(data, reading)
+            return title_of(metadata, parts, reading.path, file_format), parts, metadata
+        case "office":
+            prepare_unstructured()
+            modern = BY_NAME[file_format.read_as]
+            return _read_with_unstructured(converted(data, file_format, reading), reading, modern)
+        case "mail":
+            prepare_unstructured()
+            return _read_mail(data, reading, file_format)
+        case _:
+            prepare_unstructured()
+            return _read_with_unstructured(data, reading, file_format)
+
+
+def _read_pdf(data: bytes, reading: Reading) -> Read:
+    if reading.parsing.pdf != "pypdfium2":
+        from pipelines.parsing.pdf.strategies import partition_with
+
+        elements = partition_with(data, reading)
+        parts = list(parts_of(elements, BY_NAME["pdf"]))
+        return title_of({}, parts, reading.path, BY_NAME["pdf"]), parts, {}
+    from pipelines.parsing.pdf.reader import read_pdf
+    from pipelines.parsing.pdf.scans import with_scanned_pages
+
+    title, parts, metadata = read_pdf(data, reading.path)
+    parts, metadata = with_scanned_pages(data, reading, parts, metadata)
+    return title, parts, metadata
+
+
+def _read_with_unstructured(data: bytes, reading: Reading, file_format: Format) -> Read:
     metadata: Metadata = {}
     if file_format.name == "md":
         metadata, text = split_front_matter(decode(data).replace("\r\n", "\n"))
-        html = to_html(without_components(text) if extension_of(path) == "mdx" else text)
-        elements = _html_elements(html)
+        elements = _html_elements(to_html(without_components(text) if extension_of(reading.path) == "mdx" else text))
     elif file_format.name == "html":
         html = decode(data)
+        refuse_deep_html(html)
         elements = _html_elements(html)
         match = _HTML_TITLE.search(html)
         metadata = {"title": one_line(unescape(match.group(1)))} if match else {}
+    elif file_format.reader == "pandoc":
+        from pipelines.parsing.pandoc import to_html as pandoc_html
+
+        elements = _html_elements(pandoc_html(_utf8(data, file_format), file_format, reading))
+    elif file_format.name == "xml":
+        elements = _text_elements(xml_paragraphs(data))
     else:
+        if file_format.name in ("docx", "pptx", "xlsx"):
+            data = without_macro_type(data, file_format)
         elements = _partition(_utf8(data, file_format), file_format)
-        metadata = _mail_metadata(elements) if file_format.name in ("eml", "msg") else _office_metadata(data, file_format)
-    parts = list(_parts(elements, file_format))
-    return stem_of(path) if file_format.name == "xlsx" else _title(metadata, parts, path), parts, metadata
+        metadata = office_metadata(data, file_format)
+    parts = list(parts_of(elements, file_format))
+    if file_format.name == "docx":
+        parts += beside_the_body(data)
+    if file_format.name == "json" and not any(part.text.strip() for part in parts):
+        parts = [Part("UncategorizedText", text) for text in _strings(json.loads(decode(data)))]
+    return title_of(metadata, parts, reading.path, file_format), parts, metadata
+
+
+def _read_mail(data: bytes, reading: Reading, file_format: Format) -> Read:
+    if file_format.name == "eml":
+        data = _utf8(data, file_format)
+        refuse_encrypted(data, reading.path)
+    try:
+        elements = _partition(data, file_format)
+    except LookupError:  # the charset that it names does not exist
+        elements = _partition(body_as_text(data).encode("utf-8", "replace"), BY_NAME["txt"])
+        metadata = mail_metadata([], data, file_format)
+    else:
+        metadata = mail_metadata(elements, data, file_format)
+    parts = list(parts_of(elements, file_format))
+    if reading.parsing.attachments == "include":
+        more, named = read_attached(attached(data, file_format), reading, _parse_attached)
+        metadata |= named
+        parts += more
+    if not any(part.text.strip() for part in parts):
+        parts = [Part("Title", str(metadata.get("title", "")), depth=0)]
+    own = [part for part in parts[: len(elements)] if part.kind == "Title"] or parts
+    return title_of(metadata, own, reading.path, file_format), parts, metadata
 
 
 def _utf8(data: bytes, file_format: Format) -> bytes:
@@ -104,54 +181,16 @@ def _utf8(data: bytes, file_format: Format) -> bytes:
     return data
 
 
-def _title(metadata: Metadata, parts: list[Part], path: str) -> str:
-    """What the metadata says, else a heading, else a file name given by a person, else a first line that looks like a title."""
-    said = meaningful_title(str(metadata.pop("title", "")))
-    headings = [part for part in parts if part.kind == "Title"]
-    levelled = min((part for part in headings if part.depth is not None), key=lambda part: part.depth or 0, default=None)
-    if said or levelled:
-        return said or one_line(levelled.text if levelled else "")
-    if has_human_name(path):
-        return stem_of(path)
-    top = one_line(parts[0].text) if parts and parts[0].kind == "Title" else ""
-    return top if top and top[-1] not in ":,;" else stem_of(path)
-
-
-def _parts(elements: list[UnstructuredElement], file_format: Format) -> Iterator[Part]:
-    sheet = None
-    for element in elements:
-        if element.category == "PageBreak":
-            continue
-        about = element.metadata
-        page = about.page_number if file_format.paged else None
-        if file_format.name == "xlsx" and about.page_name != sheet:
-            sheet = about.page_name
-            yield Part("Title", meaningful_title(sheet), page, 0)
-        html = about.text_as_html if element.category == "Table" else None
-        text = (table_text(html) if html else "") or element.text or ""
-        yield Part(element.category, text, page, about.category_depth, html)
-
-
-def table_text(html: str) -> str:
-    """The rows of an HTML table, one a line, cells parted by `` | ``; a table inside a cell is part of that cell.
-
-    >>> table_text("<table><tr><th>a</th><th>b</th></tr><tr><td>1<br/>2</td><td/></tr></table>")
-    'a | b\\n1 2 |'
-    """
-    rows = []
-    for row in lxml_html.fragment_fromstring(html, create_parent="div").iter("tr"):
-        if sum(1 for _ in row.iterancestors("table")) > 1:
-            continue
-        cells = [" ".join(" ".join(cell.itertext()).split()) for cell in row if cell.tag in ("td", "th")]
-        if any(cells):
-            rows.append(" | ".join(cells).strip())
-    return "\n".join(rows)
-
-
 def _html_elements(html: str) -> list[UnstructuredElement]:
     from unstructured.partition.html import partition_html
 
     return partition_html(text=html, languages=_NO_DETECTION) if html.strip() else []
+
+
+def _text_elements(texts: Iterator[str]) -> list[UnstructuredElement]:
+    from unstructured.partition.text import element_from_text
+
+    return [element_from_text(text) for text in texts]
 
 
 def _partition(data: bytes, file_format: Format) -> list[UnstructuredElement]:
@@ -162,7 +201,7 @@ def _partition(data: bytes, file_format: Format) -> list[UnstructuredElement]:
     except ValueError:
         if name != "csv":
             raise
-        return _partition(data, _PLAIN_TEXT)  # pandas finds no delimiter in a single column and takes commas in it for cells
+        return _partition(data, BY_NAME["txt"])  # pandas finds no delimiter in a single column and takes commas in it for cells
 
 
 _PARTITIONERS: dict[str, tuple[str, dict[str, str | bool]]] = {
@@ -170,39 +209,25 @@ _PARTITIONERS: dict[str, tuple[str, dict[str, str | bool]]] = {
     "docx": ("docx", {}),
     "pptx": ("pptx", {"include_slide_notes": True}),
     "xlsx": ("xlsx", {}),
+    "xls": ("xlsx", {}),
     "csv": ("csv", {"encoding": "utf-8"}),
     "tsv": ("tsv", {}),
     "eml": ("email", {"process_attachments": False}),
     "msg": ("msg", {"process_attachments": False}),
-    "epub": ("epub", {}),
-    "odt": ("odt", {}),
-    "rtf": ("rtf", {}),
-    "rst": ("rst", {}),
-    "org": ("org", {}),
     "json": ("json", {}),
     "ndjson": ("ndjson", {}),
-    "xml": ("xml", {}),
 }
-"""Format -> module of ``unstructured.partition`` (its function is ``partition_<module>``) and options. Attachments are
-left out: parsing them needs every other parser, and OCR."""
+"""Format -> module of ``unstructured.partition`` (its function is ``partition_<module>``) and options. Attachments go through
+``mail``, which has them read by these same parsers."""
 
 
-def _mail_metadata(elements: list[UnstructuredElement]) -> Metadata:
-    if not elements:
-        return {}
-    about = elements[0].metadata
-    fields = {"title": about.subject, "sent_from": about.sent_from, "sent_to": about.sent_to, "sent_at": about.last_modified}
-    return {key: value for key, value in fields.items() if value}
-
-
-def _office_metadata(data: bytes, file_format: Format) -> Metadata:
-    """Title and author that Word and PowerPoint keep in ``docProps/core.xml``; spreadsheets inherit theirs from templates."""
-    if file_format.name not in ("docx", "pptx"):
-        return {}
-    with ZipFile(BytesIO(data)) as archive:
-        if "docProps/core.xml" not in archive.namelist():
-            return {}
-        core = etree.fromstring(archive.read("docProps/core.xml"), etree.XMLParser(resolve_entities=False, no_network=True))
-    named = {"title": "title", "creator": "author", "subject": "subject", "keywords": "keywords"}
-    found = ((named.get(etree.QName(child).localname), one_line(child.text or "")) for child in core if isinstance(child.tag, str))
-    return {key: value for key, value in found if key and value}
+def _strings(value: object) -> Iterator[str]:
+    """Every text in a JSON value, for a file in which unstructured's own schema says that there is none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)

@@ -17,13 +17,17 @@ from typing import Self
 
 from pebble import ProcessExpired, ProcessPool
 
+from pipelines.parsing.formats import format_by_extension
 from pipelines.parsing.partition import parse
+from pipelines.parsing.reading import DEFAULT_PARSING, Limit, limit_of
+from pipelines.parsing.tools import die_with_parent
+from pipelines.parsing.unreadable import too_much_memory
+from quality_checks.contract_terms import Parsing
 from search_index.errors import DocumentUnreadable, PlumblineError
 from search_index.model.document import ParsedDocument
 
 _IN_FLIGHT_PER_WORKER = 2
 _START_WITHIN_S = 60.0
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,18 @@ class ParserPool:
 
     Args:
         workers: most processes at once.
-        timeout_s: wall-clock seconds a file may take; in a worker's first file the import of its parser is included.
-        memory_bytes: how much data a worker may hold, the parsers' own code and tables included.
+        parsing: the contract's terms. Its limits hold for each file by the format its name claims: wall-clock seconds, in a
+            worker's first file the import of its parser included, and how much data a worker, or a program that it
+            calls, may hold, the parsers' own code and tables included.
 
     >>> with ParserPool(workers=1) as pool:  # doctest: +SKIP
     ...     [outcome.document.title for outcome in pool.parse_all([ParseTask("a", "a.md", b"# Hello")])]
     ['Hello']
     """
 
-    def __init__(self, workers: int = 2, timeout_s: float = 120.0, memory_bytes: int = 2 << 30) -> None:
+    def __init__(self, workers: int = 2, parsing: Parsing = DEFAULT_PARSING) -> None:
         self._workers = workers
-        self._timeout_s = timeout_s
-        self._memory_bytes = memory_bytes
+        self._parsing = parsing
         self._pool: ProcessPool | None = None
 
     def __enter__(self) -> Self:
@@ -81,16 +85,22 @@ class ParserPool:
         running: dict[Future[_Answer], ParseTask] = {}
         try:
             while True:
-                for task in islice(waiting, self._workers * _IN_FLIGHT_PER_WORKER - len(running)):
+                taken = list(islice(waiting, self._workers * _IN_FLIGHT_PER_WORKER - len(running)))
+                for task in taken:
                     data = _load(task)
                     if isinstance(data, ParseOutcome):
                         yield data
                         continue
                     pool = self._started(len(first))
-                    running[pool.schedule(_parse_in_worker, args=(data, task.path), timeout=self._timeout_s)] = task
+                    limit = self._limit(task)
+                    arguments = (data, task.path, self._parsing, limit.memory_bytes)
+                    running[pool.schedule(_parse_in_worker, args=arguments, timeout=limit.seconds)] = task
                 if not running:
-                    return
-                done = wait(running, timeout=2 * self._timeout_s + _START_WITHIN_S, return_when=FIRST_COMPLETED).done
+                    if not taken:
+                        return
+                    continue  # none of these could be loaded, which says nothing of the next
+                longest = max(self._limit(task).seconds for task in running.values())
+                done = wait(running, timeout=2 * longest + _START_WITHIN_S, return_when=FIRST_COMPLETED).done
                 if not done:  # a task's own limit counts from when a worker takes it; one that never starts takes none
                     raise PlumblineError("The parser processes do not start.", "Install Plumbline again: `make install`.")
                 for future in done:
@@ -104,18 +114,27 @@ class ParserPool:
             # fork would copy the locks of the parent's threads and native runtimes in whatever state they are
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["pipelines.parsing.preload"])
-            arguments = (self._memory_bytes,)
             workers = max(1, min(self._workers, tasks))
-            self._pool = ProcessPool(max_workers=workers, initializer=_begin_worker, initargs=arguments, context=context)
+            self._pool = ProcessPool(max_workers=workers, initializer=_die_with_parent, context=context)
         return self._pool
+
+    def _limit(self, task: ParseTask) -> Limit:
+        file_format = format_by_extension(task.path)
+        return limit_of(file_format.name if file_format else None, self._parsing)
 
     def _outcome(self, task: ParseTask, future: Future[_Answer]) -> ParseOutcome:
         try:
             document, reason, remedy = future.result()
         except TimeoutError:
-            reason = f"{task.path} took longer than {self._timeout_s:g} s to parse."
-            return ParseOutcome(task.key, None, reason, "Split the file, or allow the parser more time.")
+            reason = f"{task.path} took longer than {self._limit(task).seconds:g} s to parse."
+            return ParseOutcome(task.key, None, reason, "Split the file, or raise the limit in its contract.")
+        except MemoryError:  # there was none left to send the answer with
+            error = too_much_memory(task.path)
+            return ParseOutcome(task.key, None, error.what, error.remedy)
         except ProcessExpired as error:
+            if error.exitcode == -signal.SIGKILL:
+                reason = f"{task.path} had its parser killed by the system, most likely because the machine ran out of memory."
+                return ParseOutcome(task.key, None, reason, "Run again with more memory free, or leave it out.")
             reason = f"{task.path} crashed its parser (exit code {error.exitcode})."
             return ParseOutcome(task.key, None, reason, "Open it in its own program and save it again, or leave it out.")
         return ParseOutcome(task.key, document, reason, remedy)
@@ -134,15 +153,16 @@ def _load(task: ParseTask) -> bytes | ParseOutcome:
         return ParseOutcome(task.key, None, error.what, error.remedy)
 
 
-def _parse_in_worker(data: bytes, path: str) -> _Answer:
+def _parse_in_worker(data: bytes, path: str, parsing: Parsing, memory_bytes: int) -> _Answer:
+    _limit_memory(memory_bytes)
     try:
-        return parse(data, path), "", ""
+        return parse(data, path, parsing), "", ""
     except DocumentUnreadable as error:
         return None, error.what, error.remedy
 
 
-def _begin_worker(memory_bytes: int) -> None:
-    _die_with_parent()
+def _limit_memory(memory_bytes: int) -> None:
+    """Of this worker and of what it starts, each for itself; reset for every file, as formats differ."""
     if sys.platform != "win32":
         import resource
 
@@ -156,10 +176,9 @@ def _die_with_parent() -> None:
 
     On Linux the kernel sees to it even while native code holds the interpreter; elsewhere a thread does.
     """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    ask_for_death = die_with_parent()
+    if ask_for_death is not None:
+        ask_for_death()
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -7,6 +7,7 @@ call to its makers. It uses the tagger to tell narrative text from fragments, fo
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ MODEL = "en_core_web_sm"
 _UNUSED_PIPES = ["ner", "lemmatizer", "attribute_ruler"]
 
 
+@cache
 def tagger_name() -> str:
     """Which tagger this installation classifies paragraphs with, with its version; imports nothing heavy."""
     try:

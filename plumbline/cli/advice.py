@@ -36,6 +36,11 @@ def advise(facts: Facts) -> list[Advice]:
         advice.append(Advice(f"{files} could not be read.", "mend or replace what is listed above, then: plumbline ingest"))
     if facts.live is not None and facts.service is None:
         advice.append(Advice("The search service is not running.", "plumbline up"))
+    if facts.undelivered:
+        alerts = counted(len(facts.undelivered), "alert")
+        advice.append(
+            Advice(f"{alerts} could not be delivered, {facts.undelivered[-1]}.", "check PLUMBLINE_WEBHOOK_URL and what listens there")
+        )
     if facts.disk["free"] < LOW_DISK_BYTES:
         advice.append(Advice("There is little room on the disk.", "free some, or lower PLUMBLINE_RETAIN_RELEASES"))
     return advice

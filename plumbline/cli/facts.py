@@ -34,31 +34,33 @@ class LiveFacts:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """One source. ``current_at`` is the last instant the live release was known to hold what the source held."""
+    """One source. ``current_at`` is the last instant the live release was known to hold what the source held.
+
+    ``changed_at`` is when the release was published that last changed it; ``lag_s`` the seconds since ``current_at``.
+    """
 
     name: str
     state: str
     documents: int
+    chunks: int
     quarantined: int
     location: str
+    changed_at: datetime | None
     current_at: datetime | None
+    lag_s: float | None
     sla_s: float | None
     within_sla: bool | None
     reasons: list[str]
 
     @property
     def freshness(self) -> str:
-        """In one word or two."""
-        if self.current_at is None:
+        """The lag against what the contract promises, in a few words."""
+        if self.lag_s is None:
             return "-"
-        from search_index.model.release import now
-
-        age = f"{_short(now() - self.current_at)} ago"
-        return (
-            age
-            if self.within_sla is None
-            else f"{age}, {'in' if self.within_sla else 'beyond'} SLA of {_short(timedelta(seconds=self.sla_s or 0))}"
-        )
+        lag = _short(timedelta(seconds=self.lag_s))
+        if self.sla_s is None:
+            return lag
+        return f"{lag}, {'in' if self.within_sla else 'beyond'} SLA of {_short(timedelta(seconds=self.sla_s))}"
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Facts:
     service: str | None = None
     up: UpState | None = None
     writer: str | None = None
+    undelivered: list[str] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
@@ -96,6 +99,7 @@ class Facts:
             "service": self.service,
             "up": asdict(self.up) if self.up else None,
             "writer": self.writer,
+            "undelivered_alerts": self.undelivered,
             "advice": [asdict(advice) for advice in self.advice],
         }
 

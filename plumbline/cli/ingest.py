@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
     @command(app, "ingest", "plumbline ingest ./documents --name handbook")
     def ingest(
         path: Annotated[
-            str | None, typer.Argument(metavar="PATH", help="A folder, a file or an fsspec URL; without it every source with a contract.")
+            str | None,
+            typer.Argument(metavar="PATH", help="A folder, file, archive, sitemap or fsspec URL; without it every source with a contract."),
         ] = None,
         name: Annotated[str | None, typer.Option("--name", help="What to call the source; made from PATH unless given.")] = None,
         no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave with 4 when another run is writing, instead of waiting.")] = False,

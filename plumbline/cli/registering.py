@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quality_checks.contracts import RESERVED_NAMES
-from search_index.errors import HomeDamaged, WrongUsage
+from search_index.errors import HomeDamaged, SourceUnavailable, WrongUsage
 from search_index.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ARCHIVES = (
+    (re.compile(r"\.zip$", re.IGNORECASE), "zip"),
+    (re.compile(r"\.(?:tar(?:\.(?:gz|bz2|xz))?|tgz|tbz2?|txz)$", re.IGNORECASE), "tar"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Registered:
 
 
 def register_source(settings: Settings, place: str, name: str | None) -> Registered:
-    """The source at ``place`` (a folder, a file or an fsspec URL), with a contract from now on if it had none.
+    """The source at ``place`` (a folder, a file, an archive, a sitemap or an fsspec URL), with a contract from now on if it had none.
 
     Errors:
         WrongUsage: the place does not exist, the name is not one, or belongs to a source somewhere else.
@@ -54,29 +58,24 @@ def register_source(settings: Settings, place: str, name: str | None) -> Registe
 
 
 def _located(place: str) -> str:
+    from pipelines.sources.locations import exists, refuse_secrets
+
     if "://" in place:
-        return _located_url(place)
+        try:
+            refuse_secrets(place)
+            there = exists(place)
+        except SourceUnavailable as error:
+            raise WrongUsage(error.what, error.remedy) from error
+        if not there:
+            raise WrongUsage(f"{place} does not exist.", "Correct the URL, or make the place first.")
+        return place
     path = Path(place).expanduser()
     if not path.exists():
         raise WrongUsage(f"{place} does not exist.", "Give a folder, a file, or a URL that fsspec knows (s3://bucket/folder).")
     if not os.access(path, os.R_OK):
         raise WrongUsage(f"{place} cannot be read by this user.", "Give this user the right to read it.")
-    return str(path.resolve())
-
-
-def _located_url(url: str) -> str:
-    import fsspec
-
-    try:
-        filesystem, root = fsspec.core.url_to_fs(url)
-        there = filesystem.exists(root)
-    except (ImportError, ValueError) as error:
-        raise WrongUsage(f"{url} cannot be opened: {error}.", "Correct the URL, or install the package that reads such places.") from error
-    except OSError as error:
-        raise WrongUsage(f"{url} cannot be reached: {error}.", "Check the address, the network and the credentials.") from error
-    if not there:
-        raise WrongUsage(f"{url} does not exist.", "Correct the URL, or make the place first.")
-    return url
+    archive = next((kind for pattern, kind in _ARCHIVES if pattern.search(path.name)), "") if path.is_file() else ""
+    return f"{archive}://::{path.resolve()}" if archive else str(path.resolve())
 
 
 def _same_place(one: str, other: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plumbline.cli.output import counted, out
@@ -11,11 +12,13 @@ from plumbline.cli.output import counted, out
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from search_index.model.search import Hit, SearchAnswer
+    from search_index.model.search import Hit, Place, SearchAnswer
     from search_index.settings import Settings
 
 SNIPPET = 320
 """Characters of a passage that are shown."""
+PLACES = 3
+"""Near-duplicates of a passage that are named."""
 _WORD = re.compile(r"\w+")
 
 
@@ -28,6 +31,8 @@ def show(settings: Settings, answer: SearchAnswer) -> None:
     for hit in answer.hits:
         console.print(Text.assemble((f"{hit.rank}. ", "dim"), (hit.title or hit.uri, "bold")), soft_wrap=True)
         console.print(Text.assemble("   ", (_citation(hit), "cyan")), soft_wrap=True)
+        if hit.near_duplicates:
+            console.print(Text.assemble("   ", (places_said(hit.near_duplicates), "dim")), soft_wrap=True)
         console.print(Text("   ").append_text(snippet(hit.text, stems)), soft_wrap=not console.is_terminal)
         console.print()
     if not answer.hits:
@@ -53,6 +58,13 @@ def _citation(hit: Hit) -> str:
     scores = ", ".join(f"{arm} {score:.3f}" for arm, score in sorted(hit.scores.items()))
     parts.append(f"{hit.score:.3f}" + (f" ({scores})" if len(hit.scores) > 1 else ""))
     return "  ".join(parts)
+
+
+def places_said(places: Sequence[Place]) -> str:
+    """The first few places that hold nearly the same, and how many more there are."""
+    shown = [place.uri for place in places[:PLACES]]
+    more = len(places) - len(shown)
+    return f"nearly the same: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
 
 def stems_of(query: str) -> set[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.cli.command import Result, command
-from plumbline.cli.output import out, table, when
+from plumbline.cli.output import out, when
+from plumbline.cli.sources_table import show_sources
 
 if TYPE_CHECKING:
     from plumbline.cli.facts import SourceFacts
@@ -15,22 +16,20 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``list`` and ``accept``."""
+    """Add ``list``, which is also what the bare command does, and ``accept``."""
+
+    @app.callback(invoke_without_command=True, no_args_is_help=False)
+    def bare(
+        context: typer.Context,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")] = False,
+        debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    ) -> Result | None:
+        return None if context.invoked_subcommand else _listed()
 
     @command(app, "list", "plumbline sources list")
     def list_sources() -> Result:
-        """Every source, its state and location, and the changes that wait to be accepted."""
-        from dataclasses import asdict
-
-        from plumbline.cli.settings import load_settings
-        from plumbline.cli.status_facts import gather
-
-        facts = gather(load_settings())
-        document = {
-            "sources": [asdict(source) for source in facts.sources],
-            "waiting": [change.model_dump(mode="json") for change in facts.waiting],
-        }
-        return Result(document, lambda: _show(facts.sources, facts.waiting))
+        """Every source: its state, documents, passages, quarantine, last change, lag against its SLA, and what waits to be accepted."""
+        return _listed()
 
     @command(app, "accept", 'plumbline sources accept handbook --change 1f0c2a9b --reason "the old manual is retired"')
     def accept(
@@ -52,6 +51,20 @@ def register(app: typer.Typer) -> None:
         return Result(accepted.model_dump(mode="json"), lambda: _accepted(accepted))
 
 
+def _listed() -> Result:
+    from dataclasses import asdict
+
+    from plumbline.cli.settings import load_settings
+    from plumbline.cli.status_facts import gather
+
+    facts = gather(load_settings())
+    document = {
+        "sources": [asdict(source) for source in facts.sources],
+        "waiting": [change.model_dump(mode="json") for change in facts.waiting],
+    }
+    return Result(document, lambda: _show(facts.sources, facts.waiting))
+
+
 def _accepted(change: Change) -> None:
     from rich.text import Text
 
@@ -69,8 +82,7 @@ def _show(sources: list[SourceFacts], waiting: list[Change]) -> None:
     if not sources:
         console.print("There are no sources yet. Try: [cyan]plumbline ingest PATH[/cyan]")
         return
-    rows = [[s.name, s.state, f"{s.documents:,}", f"{s.quarantined:,}", s.freshness, s.location] for s in sources]
-    console.print(table(("source", "state", "documents", "quarantined", "fresh", "location"), rows, numbers=("documents", "quarantined")))
+    show_sources(sources)
     for source in sources:
         for reason in source.reasons:
             console.print(Text(f"{source.name}: {reason}", style="yellow"), soft_wrap=True)

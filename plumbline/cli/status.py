@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from plumbline.cli.command import Result, command
-from plumbline.cli.output import counted, out, table
+from plumbline.cli.output import counted, out
+from plumbline.cli.sources_table import show_sources
 
 if TYPE_CHECKING:
     from plumbline.cli.facts import Facts
@@ -55,9 +56,7 @@ def _show(facts: Facts) -> None:
     line("disk", f"{disk}; {facts.disk['free'] / 1e9:,.1f} GB free")
     if facts.sources:
         console.print()
-        rows = [[s.name, s.state, f"{s.documents:,}", f"{s.quarantined:,}", s.freshness, s.location] for s in facts.sources]
-        headings = ("source", "state", "documents", "quarantined", "fresh", "location")
-        console.print(table(headings, rows, numbers=("documents", "quarantined")))
+        show_sources(facts.sources)
     for source, documents in facts.quarantine.items():
         console.print()
         console.print(Text(f"In quarantine, {source}:", style="yellow"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from quality_checks.contracts import Contract
     from search_index.catalog import Catalog
     from search_index.model.release import ReleaseRecord
-    from search_index.model.state import LaneState
     from search_index.settings import Settings
 
 
@@ -33,6 +31,7 @@ def gather(settings: Settings) -> Facts:
         service=address if answers(f"{address}/health/live", timeout_s=0.5) else None,
         up=up_state(settings),
         writer=writer_of(settings),
+        undelivered=_undelivered(settings),
     )
     if has_home(settings):
         from search_index.catalog import Catalog
@@ -60,11 +59,14 @@ def _from_catalog(settings: Settings, catalog: Catalog, facts: Facts) -> None:
 
 
 def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | None, facts: Facts) -> None:
+    from pipelines.freshness import current_at, last_changes
     from quality_checks.contracts import load_contracts
+    from search_index.model.release import now
 
     contracts, broken = load_contracts(settings.contract_folders, settings.contract_variables)
     quarantined = catalog.quarantined() if catalog else {}
-    lanes = {(lane.source, lane.stage): lane for lane in catalog.lanes()} if catalog else {}
+    lanes = {(lane.source, str(lane.stage)): lane for lane in catalog.lanes()} if catalog else {}
+    changed = last_changes(catalog) if catalog else {}
     published = live.manifest.sources if live and live.manifest else {}
     held = {h.source: h.reasons for h in live.manifest.held} if live and live.manifest else {}
     for name in sorted(contracts.keys() | broken.keys() | published.keys()):
@@ -78,18 +80,23 @@ def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | 
         problem = manifest.state.get("problem") if manifest else None
         if problem and not reasons:
             reasons = [str(problem)]
-        current_at = _current_at(live, name, {s: lanes.get((name, s)) for s in ("documents", "chunks", "vectors")}, manifest, reasons)
-        sla = contract.freshness_sla if contract else None
+        # A contract that is gone or broken holds the source, whatever its last run came to.
+        current = current_at(live, name, lanes) if contract is not None or live is None else live.published_at
+        lag = (now() - current).total_seconds() if current else None
+        sla = contract.freshness_sla.total_seconds() if contract and contract.freshness_sla else None
         facts.sources.append(
             SourceFacts(
                 name=name,
                 state=_state(contract, reasons, pin is not None, manifest is not None),
                 documents=pin.documents.rows if pin else 0,
+                chunks=pin.chunks.rows if pin else 0,
                 quarantined=quarantined.get(name, 0),
                 location=contract.location if contract else "-",
-                current_at=current_at,
-                sla_s=sla.total_seconds() if sla else None,
-                within_sla=_within(current_at, sla),
+                changed_at=changed.get(name),
+                current_at=current,
+                lag_s=lag,
+                sla_s=sla,
+                within_sla=None if lag is None or sla is None else lag <= sla,
                 reasons=reasons,
             )
         )
@@ -101,25 +108,11 @@ def _state(contract: Contract | None, reasons: list[str], published: bool, looke
     return "live" if published else "not published" if looked_at else "never run"
 
 
-def _current_at(
-    live: ReleaseRecord | None, source: str, lanes: dict[str, LaneState | None], manifest: LaneState | None, reasons: list[str]
-) -> datetime | None:
-    """When the source was last listed, if the live release holds what it came to; else when that release was published."""
-    pin = live.manifest.sources.get(source) if live and live.manifest else None
-    if live is None or pin is None:
-        return None
-    agrees = all(lane is not None and lane.data_version == pin.pin(lane.stage).digest for lane in lanes.values())
-    if agrees and not reasons and manifest is not None:
-        return manifest.at
-    return live.published_at
+def _undelivered(settings: Settings) -> list[str]:
+    """Why alerts wait, a reason each, without addresses: those are often secrets."""
+    from pipelines.alerts import undelivered
 
-
-def _within(current_at: datetime | None, sla: timedelta | None) -> bool | None:
-    if sla is None or current_at is None:
-        return None
-    from search_index.model.release import now
-
-    return now() - current_at <= sla
+    return [f"since {m.at}: {m.error or 'not tried yet'}" for m in undelivered(settings)]
 
 
 def _disk(settings: Settings) -> dict[str, int]:

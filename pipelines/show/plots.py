@@ -1,0 +1,80 @@
+"""Plots of a step's rows, as PNG inside Markdown: the Dagster UI shows them without reaching for anything.
+
+matplotlib takes most of a second to import, so it is imported where a plot is drawn, and plots are drawn only when rows changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WIDTH_IN, _HEIGHT_IN, _DPI = 7.2, 2.9, 110
+_BAR, _MARK, _INK = "#3b6ea5", "#b5482f", "#30343a"
+_SHARES_SHOWN = 8
+
+
+def lengths_plot(tokens: Sequence[int], limit: int, what: str) -> dg.MetadataValue:
+    """A histogram of passage lengths in tokens, with the limit of the contract or encoder marked."""
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Axes) -> None:
+        axes.hist(tokens, bins=min(40, max(5, len(set(tokens)))), color=_BAR, rwidth=0.92)
+        axes.axvline(limit, color=_MARK, linewidth=1.5, label=f"most allowed: {limit}")
+        axes.set_xlim(0, 1.04 * max(limit, *tokens))
+        axes.margins(y=0.2)
+        axes.set_xlabel("tokens a passage")
+        axes.set_ylabel("passages")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.legend(frameon=False, loc="upper left", fontsize=8)
+
+    return _plot(f"{what}: lengths of {len(tokens):,} passages", draw)
+
+
+def shares_plot(counts: Mapping[str, int], what: str, unit: str) -> dg.MetadataValue:
+    """Shares as horizontal bars, the largest first; what does not fit is summed up as ``other``."""
+    ordered = Counter(counts).most_common()
+    shown = ordered[:_SHARES_SHOWN]
+    rest = sum(count for _, count in ordered[_SHARES_SHOWN:])
+    if rest:
+        shown.append(("other", rest))
+    total = sum(counts.values())
+
+    def draw(axes: Axes) -> None:
+        names, values = [name for name, _ in reversed(shown)], [count for _, count in reversed(shown)]
+        bars = axes.barh(names, values, color=_BAR, height=min(0.7, 0.16 * len(names)))
+        axes.bar_label(bars, [f" {v:,} ({_share(v, total)})" for v in values], fontsize=8, color=_INK)
+        axes.set_xlim(0, max(values) * 1.2)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.set_xlabel(unit)
+
+    return _plot(what, draw)
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.0%}" if count >= total / 200 else "<1%"
+
+
+def _plot(title: str, draw: Callable[[Axes], None]) -> dg.MetadataValue:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)  # no window, whatever MPLBACKEND says
+    axes = figure.subplots()
+    draw(axes)
+    axes.set_title(title, fontsize=10, loc="left", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, colors=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png.getvalue()).decode()})")
