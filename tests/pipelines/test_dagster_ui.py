@@ -172,7 +172,7 @@ def test_a_failed_check_says_what_was_found(dagster_ui: str, browser: webdriver.
 
 def test_a_failed_run_says_what_to_do(dagster_ui: str, browser: webdriver.Chrome, failed_run: str, tmp_path: Path) -> None:
     browser.get(f"{dagster_ui}/runs/{failed_run}")
-    see(browser, "embedding_model", "There is no model")
+    see(browser, "embedding_model", "There is no embedding model no-such-model", "Give a model's folder")
     browser.save_screenshot(str(tmp_path / "failed_run.png"))
 
 

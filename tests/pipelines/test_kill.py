@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -9,12 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from pipelines.run import dagster_instance
 from search_index.lease import Lease
 from tests.project import ANIMALS, MACHINES, Project, Visible
+
+SHARDS = 2
+START_UP = 0.25
+"""The share of a run's time that goes by before it touches anything: moments are drawn after it."""
 
 
 def start(project: Project, env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -43,8 +52,50 @@ def undisturbed(root: Path) -> tuple[Visible, Visible]:
     return before, project.visible()
 
 
+def step_of_the_kill(project: Project, runs_before: int) -> str:
+    """The step that the killed run was in, from Dagster's own records."""
+    with dagster_instance(project.settings) as instance:
+        if instance.get_runs_count() == runs_before:
+            return "before the run"
+        logs = instance.all_logs(instance.get_runs(limit=1)[0].run_id, of_type=None)
+    begun = [e.step_key for e in logs if e.dagster_event_type == dg.DagsterEventType.STEP_START]
+    ended = [e.step_key for e in logs if e.dagster_event_type == dg.DagsterEventType.STEP_SUCCESS]
+    inside = [step for step in begun if step not in ended]
+    return f"in {inside[-1]}" if inside else "between two steps" if ended and len(ended) < 13 else "at an end of the run"
+
+
+def check_whole(project: Project, before: Visible, after: Visible) -> None:
+    """What was live answers; the next run ends where an undisturbed one does, and leaves nothing behind."""
+    assert project.home.catalog.pointer().live is not None
+    assert project.visible() in (before, after), "neither the release before nor the one after"
+    assert project.search("where does the otter live").hits
+
+    lease = Lease(project.settings.root)
+    lease.acquire(wait_s=0, waiting=lambda _: None)
+    lease.release()
+
+    outcome = project.ingest()
+    assert outcome.success, outcome.failures
+    assert project.visible() == after
+    home = project.home
+    head = home.catalog.release(home.catalog.pointer().head or 0)
+    assert head.manifest is not None
+    assert home.engine.verify(head.manifest.index, head.revision) == []
+    assert home.catalog.abandoned() == []
+    assert not [p for p in (project.settings.root / "index").glob("*/*") if "building" in p.name]
+    assert project.ingest().decision.status == "unchanged"  # type: ignore[union-attr]
+
+
 @pytest.mark.slow
-def test_killed_at_random_moments(tmp_path: Path, models_dir: Path, child_env: dict[str, str], rounds: int) -> None:
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_random_moments(
+    shard: int,
+    tmp_path: Path,
+    models_dir: Path,
+    child_env: dict[str, str],
+    rounds: int,
+    record_property: Callable[[str, object], None],
+) -> None:
     before, after = undisturbed(tmp_path / "undisturbed")
     project = Project(tmp_path / "killed")
     project.source("animals", ANIMALS)
@@ -60,38 +111,23 @@ def test_killed_at_random_moments(tmp_path: Path, models_dir: Path, child_env: d
     lasted = time.monotonic() - began
     assert project.visible() == after
 
-    random_moment = random.Random(7)
-    killed = 0
-    for round_ in range(max(rounds, 3)):
+    random_moment = random.Random(f"moments {shard}")
+    killed: Counter[str] = Counter()
+    for _ in range(max(1, rounds // SHARDS)):
         # The folder keeps its path, so that the sources and with them the ids stay the same.
         shutil.rmtree(project.root)
         shutil.copytree(kept, project.root)
+        with dagster_instance(project.settings) as instance:
+            runs_before = instance.get_runs_count()
         change(project)
         victim = start(project, child_env)
-        time.sleep(random_moment.uniform(0.05, 1.0) * lasted)
-        if victim.poll() is None:
+        time.sleep(random_moment.uniform(START_UP, 1.0) * lasted)
+        alive = victim.poll() is None
+        if alive:
             os.kill(victim.pid, signal.SIGKILL)
-            killed += 1
         victim.communicate()
-
-        live = project.home.catalog.pointer().live
-        assert live is not None
-        shown = project.visible()
-        assert shown in (before, after), f"round {round_}: neither the release before nor the one after"
-        assert project.search("where does the otter live").hits
-
-        lease = Lease(project.settings.root)
-        lease.acquire(wait_s=0, waiting=lambda _: None)
-        lease.release()
-
-        outcome = project.ingest()
-        assert outcome.success, outcome.failures
-        assert project.visible() == after
-        home = project.home
-        head = home.catalog.release(home.catalog.pointer().head or 0)
-        assert head.manifest is not None
-        assert home.engine.verify(head.manifest.index, head.revision) == []
-        assert home.catalog.abandoned() == []
-        assert not [p for p in (project.settings.root / "index").glob("*/*") if "building" in p.name]
-        assert project.ingest().decision.status == "unchanged"  # type: ignore[union-attr]
+        where = step_of_the_kill(project, runs_before) if alive else "it had ended"
+        killed[where] += 1
+        record_property("killed", json.dumps(killed))
+        check_whole(project, before, after)
     assert killed

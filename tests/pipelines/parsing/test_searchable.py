@@ -1,0 +1,63 @@
+"""Every file of the public examples that holds text is found by words that another program read in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pi_heif import register_heif_opener
+
+from pipelines.tables import Lake
+from quality_checks.default_contract import default_contract
+from search_index.home import open_release
+from search_index.model.document import document_uri
+from search_index.model.search import Principal, SearchRequest
+from tests.pipelines.parsing.test_phrases import NOT_READ, phrase_of, plain, texts_of
+from tests.project import Project
+
+TOP = 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.usefixtures("needs_tesseract", "needs_soffice")
+def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("file-formats")
+    if shutil.which("pdftotext") is None:
+        pytest.skip("needs pdftotext on the PATH (Debian: poppler-utils)")
+    register_heif_opener()
+    project = Project(tmp_path)
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "formats.yaml").write_text(default_contract("formats", str(root)))
+    outcome = project.ingest()
+    assert outcome.success, outcome.failures
+    rows = (
+        Lake(project.settings.lake).read_source("documents", "formats", columns=["path", "status", "text", "reason", "remedy"]).to_pylist()
+    )
+    quarantined = {row["path"] for row in rows if row["status"] == "quarantined"}
+    assert quarantined == NOT_READ
+    assert all(row["reason"] and row["remedy"] for row in rows if row["status"] == "quarantined")
+    texts = {document_uri("formats", row["path"]): plain(row["text"]) for row in rows}
+
+    home = project.home
+    loaded = open_release(home, home.catalog.resolve(None))
+    missing, asked = [], 0
+    try:
+        for path in sorted(row["path"] for row in rows if row["status"] == "ok"):
+            phrase = phrase_of(list(texts_of(root / path)))
+            if len(plain(phrase)) < 4:
+                continue
+            asked += 1
+            hits = loaded.searcher.search(SearchRequest(query=phrase, limit=TOP), loaded.ref, Principal()).hits
+            found = [hit.uri for hit in hits]
+            # Copies of one text in many formats may fill the page; each of them answers the question as well.
+            saying = [uri for uri in found if plain(phrase) in texts[uri]]
+            if document_uri("formats", path) not in found and len(saying) < TOP:
+                missing.append(f"{path}: {phrase}")
+    finally:
+        loaded.close()
+        home.catalog.close()
+    assert missing == []
+    assert asked >= 140
