@@ -1,4 +1,4 @@
-"""CPU time a passage: our encoder beside sentence-transformers on torch, in turns, on the same texts.
+"""CPU time a passage: our encoder on every runtime that is here, beside sentence-transformers on torch, in turns, on the same texts.
 
 Run ``python -m benchmarks.embedding``. Texts are NFCorpus abstracts where they lie beside the checkout, else made up.
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipelines.embedding_model import export_model, resolve_model
 from search_index.embedding import Encoder
+from search_index.embedding.runtimes.offers import offers
 from search_index.settings import DEFAULT_MODEL
 
 NFCORPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "nfcorpus" / "corpus.jsonl"
@@ -51,27 +52,38 @@ def main() -> None:
     parser.add_argument("--models-dir", type=Path, help="where exported graphs are kept; default: exported anew")
     args = parser.parse_args()
     source = resolve_model(args.model)
+    texts = passages(args.texts)
     with TemporaryDirectory() as scratch:
-        folder = export_model(source, args.models_dir or Path(scratch))
-        started = time.perf_counter()
-        encoder = Encoder.load(folder)
-        loaded = time.perf_counter() - started
-        texts = passages(args.texts)
-        encoder.encode(texts[:8])
-        print(f"{source.name} on {encoder.runtime}, {encoder.threads} threads, loaded in {loaded:.2f} s")
-        queries = [text[:60] for text in texts]
-        latencies = []
-        for query in queries:
-            before = time.perf_counter()
-            encoder.encode_query(query)
-            latencies.append((time.perf_counter() - before) * 1e3)
-        print(f"query of 60 characters: p50 {np.percentile(latencies, 50):.1f} ms, p95 {np.percentile(latencies, 95):.1f} ms")
+        models = args.models_dir or Path(scratch)
+        chosen = Encoder.fingerprint_of(export_model(source, models))
+        encoders = {}
+        for engine in dict.fromkeys(offer.engine for offer in offers("auto")):
+            folder = export_model(source, models, engine)
+            started = time.perf_counter()
+            encoder = Encoder.load(folder)
+            loaded = time.perf_counter() - started
+            encoder.encode(texts[:8])
+            encoders[encoder.runtime] = encoder
+            print(
+                f"{source.name} on {encoder.runtime}{' (the one chosen)' * (encoder.fingerprint == chosen)}, {encoder.threads} threads, "
+                f"loaded in {loaded:.2f} s; query of 60 characters: {query_times(encoder, texts)}"
+            )
         print(f"peak memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-        compare(encoder, source.folder, texts, args.rounds)
+        compare(encoders, source.folder, texts, args.rounds)
 
 
-def compare(encoder: Encoder, folder: Path, texts: list[str], rounds: int) -> None:
-    """Print CPU and wall time a passage of both, in turns, and how far their vectors are apart."""
+def query_times(encoder: Encoder, texts: list[str]) -> str:
+    """Wall time of a query, in words."""
+    latencies = []
+    for text in texts:
+        before = time.perf_counter()
+        encoder.encode_query(text[:60])
+        latencies.append((time.perf_counter() - before) * 1e3)
+    return f"p50 {np.percentile(latencies, 50):.1f} ms, p95 {np.percentile(latencies, 95):.1f} ms"
+
+
+def compare(encoders: dict[str, Encoder], folder: Path, texts: list[str], rounds: int) -> None:
+    """Print CPU and wall time a passage of each, in turns, and how far their vectors are from those of sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
     torch_model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
@@ -79,19 +91,23 @@ def compare(encoder: Encoder, folder: Path, texts: list[str], rounds: int) -> No
     def with_torch(batch: list[str]) -> NDArray[np.float32]:
         return np.asarray(torch_model.encode_document(batch, normalize_embeddings=True, show_progress_bar=False), np.float32)
 
-    with_torch(texts[:8])
-    tokens = np.mean([min(len(each.ids), encoder.max_tokens) for each in encoder.tokenizer.encode_batch_fast(texts)])
+    theirs = with_torch(texts)
+    any_encoder = next(iter(encoders.values()))
+    tokens = np.mean([min(len(each.ids), any_encoder.max_tokens) for each in any_encoder.tokenizer.encode_batch_fast(texts)])
     print(f"{len(texts)} passages of {tokens:.0f} tokens on average, CPU ms (wall ms) a passage:")
-    ratios, ours, theirs = [], np.empty(0, np.float32), np.empty(0, np.float32)
+    ratios: dict[str, list[float]] = {name: [] for name in encoders}
+    cosines = {}
     for number in range(1, rounds + 1):
-        ours_cpu, ours_wall, ours = cpu_ms(encoder.encode, texts)
-        torch_cpu, torch_wall, theirs = cpu_ms(with_torch, texts)
-        ratios.append(ours_cpu / torch_cpu)
-        print(
-            f"  round {number}: encoder {ours_cpu:.1f} ({ours_wall:.1f}), sentence-transformers {torch_cpu:.1f} ({torch_wall:.1f}), "
-            f"ratio {ratios[-1]:.2f}"
-        )
-    print(f"median ratio {np.median(ratios):.2f}, worst cosine {(ours.astype(np.float64) * theirs).sum(-1).min():.6f}")
+        torch_cpu, torch_wall, _ = cpu_ms(with_torch, texts)
+        said = [f"sentence-transformers {torch_cpu:.1f} ({torch_wall:.1f})"]
+        for name, encoder in encoders.items():
+            cpu, wall, ours = cpu_ms(encoder.encode, texts)
+            ratios[name].append(cpu / torch_cpu)
+            cosines[name] = (ours.astype(np.float64) * theirs).sum(-1).min()
+            said.append(f"{name} {cpu:.1f} ({wall:.1f}), ratio {cpu / torch_cpu:.2f}")
+        print(f"  round {number}: {'; '.join(said)}")
+    for name in encoders:
+        print(f"{name}: median ratio {np.median(ratios[name]):.2f}, worst cosine {cosines[name]:.6f}")
 
 
 if __name__ == "__main__":

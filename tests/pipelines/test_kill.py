@@ -7,8 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,16 +18,14 @@ import pytest
 from pipelines.run import dagster_instance
 from search_index.lease import Lease
 from tests.project import ANIMALS, MACHINES, Project, Visible
+from tests.warm_start import WarmStart
 
 SHARDS = 2
-START_UP = 0.25
-"""The share of a run's time that goes by before it touches anything: moments are drawn after it."""
+NOTHING_LEFT_EVERY = 10
 
 
-def start(project: Project, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    environment = env | {"PLUMBLINE_HOME": str(project.settings.root), "PLUMBLINE_CONTRACTS": str(project.root / "contracts")}
-    command = [sys.executable, "-m", "plumbline.cli", "ingest", "--json"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def home_of(project: Project) -> dict[str, str]:
+    return {"PLUMBLINE_HOME": str(project.settings.root), "PLUMBLINE_CONTRACTS": str(project.root / "contracts")}
 
 
 def change(project: Project) -> None:
@@ -83,7 +79,6 @@ def check_whole(project: Project, before: Visible, after: Visible) -> None:
     assert home.engine.verify(head.manifest.index, head.revision) == []
     assert home.catalog.abandoned() == []
     assert not [p for p in (project.settings.root / "index").glob("*/*") if "building" in p.name]
-    assert project.ingest().decision.status == "unchanged"  # type: ignore[union-attr]
 
 
 @pytest.mark.slow
@@ -104,30 +99,28 @@ def test_killed_at_random_moments(
     kept = tmp_path / "kept"
     shutil.copytree(project.root, kept)
     change(project)
-    began = time.monotonic()
-    whole = start(project, child_env)
-    out, err = whole.communicate(timeout=120)
-    assert whole.returncode == 0, err.decode()[-2000:] + out.decode()[-2000:]
-    lasted = time.monotonic() - began
-    assert project.visible() == after
+    with WarmStart(child_env) as warm:
+        began = time.monotonic()
+        assert warm.ended(warm.start(home_of(project))) == 0
+        lasted = time.monotonic() - began
+        assert project.visible() == after
 
-    random_moment = random.Random(f"moments {shard}")
-    killed: Counter[str] = Counter()
-    for _ in range(max(1, rounds // SHARDS)):
-        # The folder keeps its path, so that the sources and with them the ids stay the same.
-        shutil.rmtree(project.root)
-        shutil.copytree(kept, project.root)
-        with dagster_instance(project.settings) as instance:
-            runs_before = instance.get_runs_count()
-        change(project)
-        victim = start(project, child_env)
-        time.sleep(random_moment.uniform(START_UP, 1.0) * lasted)
-        alive = victim.poll() is None
-        if alive:
-            os.kill(victim.pid, signal.SIGKILL)
-        victim.communicate()
-        where = step_of_the_kill(project, runs_before) if alive else "it had ended"
-        killed[where] += 1
-        record_property("killed", json.dumps(killed))
-        check_whole(project, before, after)
+        random_moment = random.Random(f"moments {shard}")
+        killed: Counter[str] = Counter()
+        for round_ in range(max(1, rounds // SHARDS)):
+            # The folder keeps its path, so that the sources and with them the ids stay the same.
+            shutil.rmtree(project.root)
+            shutil.copytree(kept, project.root)
+            with dagster_instance(project.settings) as instance:
+                runs_before = instance.get_runs_count()
+            change(project)
+            victim = warm.start(home_of(project))
+            time.sleep(random_moment.uniform(0.0, 0.9) * lasted)
+            os.kill(victim, signal.SIGKILL)
+            where = step_of_the_kill(project, runs_before) if warm.ended(victim) == -signal.SIGKILL else "after its end"
+            killed[where] += 1
+            record_property("killed", json.dumps({where: 1}))
+            check_whole(project, before, after)
+            if round_ % NOTHING_LEFT_EVERY == 0:
+                assert project.ingest().decision.status == "unchanged"  # type: ignore[union-attr]
     assert killed
