@@ -14,6 +14,7 @@ import pytest
 from deltalake import write_deltalake
 
 from pipelines.definitions import build_definitions
+from pipelines.lane import chunks
 from pipelines.run import Outcome, dagster_instance
 from pipelines.tables import Lake
 from search_index.errors import ReleaseUntrusted
@@ -52,7 +53,7 @@ def held(outcome: Outcome) -> dict[str, list[str]]:
     [
         ("vectors", "vector", [0.0] * 384, "vector_not_zero"),
         ("vectors", "vector", [float("nan")] * 384, "vector_values_finite"),
-        ("chunks", "access", [], "chunk_access_present"),
+        ("chunks", "tokens", 9, "chunk_fits_encoder"),
         ("chunks", "text", "something else", "chunk_spans_exact"),
     ],
 )
@@ -80,6 +81,26 @@ def test_a_source_with_a_defect_is_held_while_the_others_go_live(
     ).values()
     assert record.evaluation is not None
     assert not record.evaluation.passed
+
+
+def test_chunks_without_groups_are_held(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.ingest()
+    edit_animals(project)
+    monkeypatch.setattr(chunks, "_told", lambda document, duplicates: {"access": [], "also_at": []})
+    outcome = project.ingest()
+    assert sorted(held(outcome)) == ["animals", "machines"]
+    assert all(any(r.startswith("chunk_access_present:") for r in reasons) for reasons in held(outcome).values())
+    assert "animals:newt.md" not in project.found("crested newt ponds")
+
+
+def test_groups_that_somebody_changed_in_the_table_are_put_right(project: Project) -> None:
+    project.ingest()
+    before = project.visible()
+    corrupt(project, "chunks", "machines", "access", ["everyone", "somebody"])
+    outcome = project.ingest()
+    assert outcome.success
+    assert held(outcome) == {}
+    assert project.visible() == before
 
 
 GOLDEN = """
@@ -181,11 +202,11 @@ def test_deselected_checks_are_made_all_the_same_or_nothing_is_published(project
 def test_green_checks_on_newer_data_do_not_publish_what_was_staged_from_older(project: Project) -> None:
     """The chunks are mended after the candidate's lane state was taken: verdicts on the mended rows do not count for it."""
     project.ingest()
-    corrupt(project, "chunks", "machines", "access", [])
+    corrupt(project, "chunks", "machines", "text", "something else")
     project.ingest(["machines"])
     lane = project.home.catalog.lane("machines", "chunks")
     assert lane is not None
-    healthy = next(v for v in project.home.catalog.verdicts(1) if v.subject == "machines" and v.check == "chunk_access_present")
+    healthy = next(v for v in project.home.catalog.verdicts(1) if v.subject == "machines" and v.check == "chunk_spans_exact")
     project.home.catalog.add_verdicts([healthy.model_copy(update={"inputs": {**healthy.inputs, "chunks": "of newer rows"}})])
     edit_animals(project)
     assert list(held(project.ingest(["animals"]))) == ["machines"]
