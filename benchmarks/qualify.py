@@ -26,7 +26,7 @@ DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "qualification.md"
 HEAD = "# Qualification\n\nWritten by `make qualify`: what was tried, how often, and what came of it.\n"
 Table = list[list[str]]
-IN_MEMORY = Path("/dev/shm")  # noqa: S108  # a killed process loses nothing that it has written, on any file system
+IN_MEMORY = Path("/dev/shm")  # a killed process loses nothing that it has written, on any file system
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def pytest_run(timeout_s: int, rounds: int, *arguments: str) -> tuple[bool, list
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as scratch:
         report = Path(scratch, "report.xml")
         places = [f"--junitxml={report}", f"--basetemp={scratch}/tests"]
-        command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(timeout_s), *places, *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(timeout_s), "-o", "faulthandler_timeout=0", *places, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PLUMBLINE_ROUNDS": str(rounds)}, check=False)
         return done.returncode == 0, list(etree.parse(report).iter("testcase"))
 

@@ -1,20 +1,24 @@
-"""Traces a whole sentence-transformers model, tokenizer apart, into one OpenVINO graph: token ids in, unit vectors out."""
+"""Traces a whole sentence-transformers model, tokenizer apart, into one graph a runtime: token ids in, unit vectors out."""
 
 from __future__ import annotations
 
 import io
 import tempfile
 import warnings
+from collections.abc import Set as AbstractSet
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from search_index.embedding.card import GRAPH
+from search_index.embedding.card import GRAPH, ONNX, PROGRAM, Engine
+from search_index.embedding.runtimes.on_torch import INPUTS
 from search_index.errors import ModelMismatch
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+    from torch.nn import Module
 
 _OPSET = 17
 _KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -77,12 +81,29 @@ def graph_facts(model: SentenceTransformer, name: str) -> GraphFacts:
     )
 
 
-def write_graph(model: SentenceTransformer, facts: GraphFacts, folder: Path) -> None:
-    """Write ``graph.xml`` and ``graph.bin`` (float32 weights) into ``folder``. Batch size and length stay open.
+def write_graphs(model: SentenceTransformer, facts: GraphFacts, folder: Path, engines: AbstractSet[Engine]) -> dict[Engine, ModelMismatch]:
+    """Write what each engine reads into ``folder``, weights in float32. Batch size and length stay open.
 
-    The OpenVINO format, not ONNX: as large, compiled in half the time, and its weights are mapped and not read.
+    Returns:
+        Why, for each engine that cannot have this model.
     """
-    import openvino
+    features = model.preprocess(list(_EXAMPLE))
+    example = tuple(features[name] for name in facts.inputs)
+    whole, failed = _unit_vectors(model, facts), dict[Engine, ModelMismatch]()
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        # Tracing warns of every branch it cannot follow. Whether one mattered is what the fidelity check finds out.
+        warnings.simplefilter("ignore")
+        if engines & {"openvino", "onnxruntime"}:
+            failed.update(_write_onnx(whole, example, facts, folder, engines))
+        if "torch" in engines:
+            try:
+                _write_program(whole, example, facts, folder)
+            except (RuntimeError, ValueError) as error:
+                failed["torch"] = ModelMismatch(f"torch.export cannot follow the model: {error}", _NOT_ONE_GRAPH)
+    return failed
+
+
+def _unit_vectors(model: SentenceTransformer, facts: GraphFacts) -> Module:
     import torch
 
     class UnitVectors(torch.nn.Module):
@@ -96,15 +117,21 @@ def write_graph(model: SentenceTransformer, facts: GraphFacts, folder: Path) -> 
             vectors: torch.Tensor = self.whole(dict(zip(facts.inputs, tensors, strict=True)))["sentence_embedding"]
             return torch.nn.functional.normalize(vectors, p=2.0, dim=1)
 
-    features = model.preprocess(list(_EXAMPLE))
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        # Tracing warns of every branch it cannot follow. Whether one mattered is what the fidelity check finds out.
-        warnings.simplefilter("ignore")
-        onnx = Path(scratch) / "graph.onnx"
+    return UnitVectors(model).eval()
+
+
+def _write_onnx(
+    whole: Module, example: tuple[Tensor, ...], facts: GraphFacts, folder: Path, engines: AbstractSet[Engine]
+) -> dict[Engine, ModelMismatch]:
+    """Write the trace as ONNX, and for OpenVINO in its own format: as large, compiled in half the time, its weights mapped."""
+    import torch
+
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        onnx = Path(scratch) / ONNX
         with torch.inference_mode():
             torch.onnx.export(
-                UnitVectors(model),
-                tuple(features[name] for name in facts.inputs),
+                whole,
+                example,
                 str(onnx),
                 input_names=list(facts.inputs),
                 output_names=["sentence_embedding"],
@@ -112,7 +139,25 @@ def write_graph(model: SentenceTransformer, facts: GraphFacts, folder: Path) -> 
                 opset_version=_OPSET,
                 dynamo=False,
             )
-        openvino.save_model(openvino.convert_model(onnx), folder / GRAPH, compress_to_fp16=False)
+        if "openvino" in engines:
+            import openvino
+
+            openvino.save_model(openvino.convert_model(onnx), folder / GRAPH, compress_to_fp16=False)
+        if "onnxruntime" not in engines:
+            return {}
+        if len(list(Path(scratch).iterdir())) > 1:
+            return {"onnxruntime": ModelMismatch("The model does not fit in one ONNX file, which ends at 2 GB.", "Use OpenVINO.")}
+        onnx.rename(folder / ONNX)
+    return {}
+
+
+def _write_program(whole: Module, example: tuple[Tensor, ...], facts: GraphFacts, folder: Path) -> None:
+    import torch
+
+    open_ended = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with torch.no_grad():
+        program = torch.export.export(whole, example, dynamic_shapes={"tensors": tuple(open_ended for _ in example)}, strict=False)
+    torch.export.save(program, folder / PROGRAM, extra_files={INPUTS: ",".join(facts.inputs)})
 
 
 def _described(module: object) -> str:

@@ -15,6 +15,7 @@ from pipelines.lane.assets import EMBEDDING_MODEL
 from pipelines.outcomes import CHANGED_ROWS_SHOWN, Nothing
 from pipelines.publishing import conclude
 from pipelines.show.checks import check_result
+from pipelines.show.model import tried_table
 from pipelines.show.tables import changed_tables
 from pipelines.staging import stage_candidate
 from pipelines.workspace import Workspace
@@ -43,10 +44,10 @@ _GROUP = "release"
 def embedding_model(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Export the model when it is not there yet."""
     with explained(workspace.settings, context):
-        pin = workspace.model_pin
+        pin, card = workspace.model_pin, workspace.encoder_card
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pin.encoder),
-        metadata={"encoder": pin.encoder, **workspace.encoder_card.model_dump(exclude={"files"})},
+        metadata={"encoder": pin.encoder, **card.model_dump(exclude={"files", "tried"}), **tried_table(card)},
     )
 
 

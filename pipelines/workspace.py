@@ -102,7 +102,7 @@ class Workspace:
     @cached_property
     def encoder_folder(self) -> Path:
         """The exported graph of the model that settings ask for, made when it is not there yet."""
-        return export_model(resolve_model(self.settings.model), self.settings.models_dir)
+        return export_model(resolve_model(self.settings.model), self.settings.models_dir, self.settings.runtime)
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from search_index.fusion import Ranking
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+RuntimeChoice = Literal["auto", "openvino", "onnxruntime", "torch"]
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="SQLAlchemy URL of the catalog; default: SQLite in the home")
     lake_url: str | None = Field(None, description="where the tables are; default: `lake` in the home")
     model: str = Field(DEFAULT_MODEL, description="embedding model: a name, a folder, or either with `@sha256:<digest>`")
+    runtime: RuntimeChoice = Field("auto", description="what runs the model; `auto`: the fastest that makes the vectors of torch")
     models: Path | None = Field(None, description="where exported model graphs are kept; default: `models` in the home")
     signing_key: str | None = Field(None, description="key that signs releases, hexadecimal; default: `signing.key` in the home")
     host: str = "127.0.0.1"

@@ -14,9 +14,16 @@ from search_index.model.release import digest_of
 CARD = "encoder.json"
 GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
+ONNX = "graph.onnx"
+PROGRAM = "graph.pt2"
 TOKENIZER = "tokenizer.json"
 
-Precision = Literal["f32", "bf16"]
+Engine = Literal["openvino", "onnxruntime", "torch"]
+Device = Literal["cpu", "cuda"]
+Precision = Literal["f32", "bf16", "f16"]
+
+FILES: dict[Engine, tuple[str, ...]] = {"openvino": (GRAPH, WEIGHTS), "onnxruntime": (ONNX,), "torch": (PROGRAM,)}
+"""What each engine reads, beside the tokenizer."""
 
 _DECIDES_VECTORS = {
     "weights_digest", "config_digest", "tokenizer_digest", "limit", "pooling", "normalise",
@@ -24,8 +31,22 @@ _DECIDES_VECTORS = {
 }  # fmt: skip
 
 
+class Tried(BaseModel):
+    """How one runtime did at one precision when the model was exported. Times are milliseconds a probe text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runtime: str
+    precision: Precision
+    min_cosine: float | None = Field(description="worst probe text, against sentence-transformers on torch; None where it did not run")
+    cpu_ms: float | None
+    wall_ms: float | None
+    chosen: bool
+    refused: str = Field("", description="why it cannot be used; empty where it could")
+
+
 class EncoderCard(BaseModel):
-    """What an exported folder holds. Flat, so that all of it can be shown as the metadata of an asset."""
+    """What an exported folder holds. Flat but for ``tried``, so that all of it can be shown as the metadata of an asset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +59,9 @@ class EncoderCard(BaseModel):
     limit: int = Field(description="most tokens the model takes, special tokens and prompt included")
     pooling: str = Field(description="the model's modules, for instance Transformer+Pooling:mean+Normalize")
     normalise: Literal["l2"] = "l2"
-    runtime: str
+    runtime: str = Field(description="library, minor version, and the device unless it is the CPU, for instance openvino 2026.4")
+    engine: Engine = "openvino"
+    device: Device = "cpu"
     precision: Precision
     query_prompt: str
     document_prompt: str
@@ -49,10 +72,17 @@ class EncoderCard(BaseModel):
     fidelity_mean_cosine: float
     cpu_ms_per_probe: float = Field(description="CPU milliseconds a probe text took on the machine that exported")
     torch_cpu_ms_per_probe: float = Field(description="the same for sentence-transformers on torch")
+    wall_ms_per_probe: float = Field(0.0, description="wall milliseconds a probe text took; 0 in cards that did not note it")
     probes: int
+    forced: bool = Field(False, description="the runtime was asked for by name, and no other was tried")
+    tried: tuple[Tried, ...] = Field((), description="every runtime and precision that was measured; empty in cards that did not note it")
 
     def fingerprint(self) -> str:
-        """sha256 over everything that decides a vector's value. Two encoders with the same one are interchangeable."""
+        """sha256 over everything that decides a vector's value. Two encoders with the same one are interchangeable.
+
+        ``runtime`` stands for ``engine`` and ``device`` too. What else was tried, and how fast it was, does not count: installing
+        a runtime that is not chosen leaves every vector valid.
+        """
         return digest_of(self.model_dump(mode="json", include=_DECIDES_VECTORS))
 
 
@@ -85,7 +115,7 @@ def checked_card(folder: Path) -> EncoderCard:
     card = card_of(folder)
     if card is None:
         raise ModelMismatch(f"The model folder {folder} has no readable {CARD}.", remedy)
-    for name in (GRAPH, WEIGHTS, TOKENIZER):
+    for name in (*FILES[card.engine], TOKENIZER):
         expected, path = card.files.get(name), folder / name
         got = file_digest(path) if path.is_file() else "no file"
         if got != expected:

@@ -1,4 +1,4 @@
-"""Runs the exported graph on OpenVINO, for documents and queries alike."""
+"""Runs the exported graph on the runtime that its card names, for documents and queries alike."""
 
 from __future__ import annotations
 
@@ -12,30 +12,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from search_index.embedding.card import GRAPH, TOKENIZER, EncoderCard, card_of, checked_card
+from search_index.embedding.card import TOKENIZER, EncoderCard, card_of, checked_card
+from search_index.embedding.runtimes import Opened, Session, Vectors, open_runtime
 from search_index.errors import ModelMismatch
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, InferRequest
     from tokenizers import Tokenizer
 
 LENGTH_STEP = 8
 """Texts are padded to a multiple of this many tokens: few shapes for the runtime to prepare, and little padding."""
-BATCH_TOKENS = 512
-"""Padded tokens in one inference. On the CPU nothing is won above some hundred, and memory grows by 85 kB a token and thread."""
 TOKENIZE_AT_ONCE = 256
-
-Vectors = NDArray[np.float32]
 
 
 class Encoder:
-    """Texts to unit vectors. Safe to share between threads: each has its own infer request on the one compiled model.
+    """Texts to unit vectors. Safe to share between threads: each has its own session on the one loaded graph.
 
-    Each stream runs on a single thread, so a text's bytes do not depend on how many cores there are, and no CPU time is
-    spent on threads waiting for each other.
+    On the CPU a session runs on a single thread, so a text's bytes do not depend on how many cores there are, and no CPU time
+    is spent on threads waiting for each other.
     """
 
-    def __init__(self, card: EncoderCard, compiled: CompiledModel, tokenizer: Tokenizer, truncating: Tokenizer, threads: int) -> None:
+    def __init__(self, card: EncoderCard, opened: Opened, tokenizer: Tokenizer, truncating: Tokenizer) -> None:
         self.card = card
         self.fingerprint = card.fingerprint()
         self.dimension = card.dimension
@@ -46,10 +42,9 @@ class Encoder:
         prompt = len(tokenizer.encode(card.document_prompt, add_special_tokens=False).ids) if card.document_prompt else 0
         self.max_tokens = card.limit - prompt
         """Most tokens a passage may have, special tokens included, for none of it to be cut off."""
-        self.threads = threads
-        self._compiled = compiled
+        self.threads = opened.threads
+        self._opened = opened
         self._truncating = truncating
-        self._inputs = [port.any_name for port in compiled.inputs]
         self._own = threading.local()
 
     @classmethod
@@ -58,39 +53,29 @@ class Encoder:
 
         Args:
             folder: what ``pipelines.embedding_model.export_model`` returned.
-            threads: texts encoded side by side; by default as many as there are CPUs to run on.
+            threads: texts encoded side by side on the CPU; by default as many as there are CPUs to run on.
 
         Raises:
-            ModelMismatch: a file is missing or damaged, or the graph does not fit its card.
+            ModelMismatch: a file is missing or damaged, its runtime is not here, or the graph does not fit its card.
         """
         return cls.of(checked_card(folder), folder, threads)
 
     @classmethod
     def of(cls, card: EncoderCard, folder: Path, threads: int | None = None) -> Encoder:
         """As :meth:`load`, with a card given instead of the folder's own: how the exporter tries what it just made."""
-        import openvino
         from tokenizers import Tokenizer
 
-        threads = threads or len(os.sched_getaffinity(0))
-        settings = {
-            "INFERENCE_PRECISION_HINT": card.precision,
-            "NUM_STREAMS": str(threads),
-            "INFERENCE_NUM_THREADS": str(threads),
-            # Two processes that pin would both take the first cores and leave the others idle.
-            "ENABLE_CPU_PINNING": "NO",
-        }
-        compiled = openvino.Core().compile_model(folder / GRAPH, "CPU", settings)
-        width = compiled.output(0).get_partial_shape()[1]
-        if width.is_static and width.get_length() != card.dimension:
-            raise ModelMismatch(
-                f"The graph in {folder} makes vectors of {width.get_length()} dimensions, the model says {card.dimension}.",
-                "Remove the folder and ingest again: the model is then exported anew.",
-            )
+        opened = open_runtime(card, folder, threads or len(os.sched_getaffinity(0)))
         truncating = Tokenizer.from_file(str(folder / TOKENIZER))
         truncating.enable_truncation(card.limit)
-        encoder = cls(card, compiled, Tokenizer.from_file(str(folder / TOKENIZER)), truncating, threads)
+        encoder = cls(card, opened, Tokenizer.from_file(str(folder / TOKENIZER)), truncating)
         # OpenVINO's bindings set up their type tables at first use: two threads that do so at once wait for each other for ever.
-        encoder._infer([np.zeros(1, dtype=np.int32)])
+        width = encoder._infer([np.zeros(1, dtype=np.int32)]).shape[1]
+        if width != card.dimension:
+            raise ModelMismatch(
+                f"The graph in {folder} makes vectors of {width} dimensions, the model says {card.dimension}.",
+                "Remove the folder and ingest again: the model is then exported anew.",
+            )
         return encoder
 
     @staticmethod
@@ -104,7 +89,7 @@ class Encoder:
         vector: Vectors = self._infer(self._tokenize([self.card.query_prompt + text]))[0]
         return vector
 
-    def encode(self, texts: Sequence[str], batch_tokens: int = BATCH_TOKENS, progress: Callable[[int], None] | None = None) -> Vectors:
+    def encode(self, texts: Sequence[str], batch_tokens: int | None = None, progress: Callable[[int], None] | None = None) -> Vectors:
         """The unit vectors of passages, shape (len(texts), dimension), in the order given.
 
         A text's vector has the same bytes whatever its neighbours, their order and ``batch_tokens`` are: the length it is
@@ -113,7 +98,7 @@ class Encoder:
 
         Args:
             texts: contextual header included; the model's document prompt, if it has one, is put before each.
-            batch_tokens: most padded tokens in one inference; bounds the memory.
+            batch_tokens: most padded tokens in one inference; bounds the memory. By default what suits the runtime.
             progress: called with the number of texts finished since the last call.
 
         Raises:
@@ -123,8 +108,8 @@ class Encoder:
         rows: list[NDArray[np.int32]] = []
         for start in range(0, len(texts), TOKENIZE_AT_ONCE):
             rows += self._tokenize([self.card.document_prompt + text for text in texts[start : start + TOKENIZE_AT_ONCE]])
-        batches = self._batches(rows, batch_tokens)
-        # Threads of this call alone: an infer request holds the buffers of its largest batch, and should go with them.
+        batches = self._batches(rows, batch_tokens or self._opened.batch_tokens)
+        # Threads of this call alone: a session holds the buffers of its largest batch, and should go with them.
         with ThreadPoolExecutor(self.threads, thread_name_prefix="encode") as pool:
             for batch, found in zip(batches, pool.map(lambda batch: self._infer([rows[i] for i in batch]), batches), strict=True):
                 vectors[batch] = found
@@ -159,19 +144,17 @@ class Encoder:
             ids[at, place] = row
             mask[at, place] = 1
         features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        given = {name: features[name] for name in self._inputs}
-        # Not the request's own output buffer: the next inference writes over it.
-        vectors: Vectors = self._request().infer(given, share_inputs=True, share_outputs=False)[0]
+        vectors = self._session()({name: features[name] for name in self._opened.inputs})
         if not np.isfinite(vectors).all():
             raise ModelMismatch(f"{self.model_name} answered with vectors that are not numbers.", "Export the model again, or use another.")
         return vectors
 
-    def _request(self) -> InferRequest:
-        """This thread's own infer request: a shared one answers "Infer Request is busy"."""
-        request: InferRequest | None = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()
-        return request
+    def _session(self) -> Session:
+        """This thread's own."""
+        session: Session | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = self._opened.session()
+        return session
 
 
 def _padded(tokens: int) -> int:

@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from pipelines import embedding_model, model_graph, model_source
 from pipelines.embedding_model import export_model, resolve_model
-from pipelines.model_fidelity import PROBES, Measured, choose
+from pipelines.model_fidelity import PROBES
 from search_index.embedding import Encoder
 from search_index.embedding.card import checked_card
 from search_index.errors import ModelMismatch, WrongUsage
 from search_index.settings import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from tests.pipelines.tiny_models import tiny_model
 
 DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TEXTS = ["a gate", "holds a release until its checks pass, all of them", "x" * 30, "deeds of the dead " * 30]
 
 
-def tiny_model(pooling: str = "mean", extra: str = "", prompts: dict[str, str] | None = None, seed: int = 0) -> SentenceTransformer:
-    """A sentence-transformers model of two thin layers with random weights, whose tokens are letters."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    torch.manual_seed(seed)
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:-"
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
-    tokenizer = Tokenizer(models.WordPiece({token: at for at, token in enumerate(vocabulary)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=64,
-    )  # fmt: skip
-    scratch = Path(os.environ["PLUMBLINE_TINY"])
-    BertModel(config).save_pretrained(scratch)
-    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", model_max_length=64
-    ).save_pretrained(scratch)  # fmt: skip
-    modules: list[torch.nn.Module] = [Transformer(str(scratch), max_seq_length=48), Pooling(32, pooling_mode=pooling)]
-    if extra == "dense":
-        modules.append(Dense(in_features=32, out_features=12))
-    elif extra == "normalize":
-        modules.append(Normalize())
-    return SentenceTransformer(modules=modules, device="cpu", prompts=prompts)
-
-
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def tiny(tmp_path: Path) -> Callable[..., Path]:
     """Saves a tiny model and returns its folder."""
-    monkeypatch.setenv("PLUMBLINE_TINY", str(tmp_path / "scratch"))
 
     def save(name: str = "tiny", pooling: str = "mean", extra: str = "", prompts: dict[str, str] | None = None, seed: int = 0) -> Path:
         folder = tmp_path / name
-        tiny_model(pooling, extra, prompts, seed).save(str(folder))
+        tiny_model(tmp_path / "scratch", pooling, extra, prompts, seed).save(str(folder))
         return folder
 
     return save
@@ -164,7 +126,7 @@ def test_the_default_model_is_faithful_and_is_exported_once(models_dir: Path) ->
     folder = export_model(source, models_dir)
     card = checked_card(folder)
     assert card.fidelity_min_cosine >= 0.9999
-    assert (card.dimension, card.limit, card.batch_invariant, card.probes) == (384, 256, True, len(PROBES))
+    assert (card.dimension, card.limit, card.forced, card.probes) == (384, 256, False, len(PROBES))
     assert card.weights_digest == DIGEST
     before = (folder / "encoder.json").stat()
     assert export_model(source, models_dir) == folder
@@ -203,7 +165,7 @@ def test_models_of_any_shape_give_the_vectors_of_sentence_transformers(
 @pytest.mark.slow
 def test_a_damaged_export_is_made_anew_and_left_overs_are_cleared(tiny: Callable[..., Path], tmp_path: Path) -> None:
     source, models = resolve_model(str(tiny())), tmp_path / "models"
-    folder = export_model(source, models)
+    folder = export_model(source, models, "openvino")
     fingerprint = Encoder.fingerprint_of(folder)
     for damage in (
         lambda: (folder / "graph.bin").write_bytes(b""),
@@ -213,7 +175,7 @@ def test_a_damaged_export_is_made_anew_and_left_overs_are_cleared(tiny: Callable
     ):
         damage()
         (models / ".partial" / f"{folder.name}-of-a-killed-run").mkdir()
-        assert export_model(source, models) == folder
+        assert export_model(source, models, "openvino") == folder
         assert Encoder.load(folder, threads=1).fingerprint == fingerprint
         assert only_folders(models) == [folder.name]
 
@@ -223,9 +185,9 @@ def test_a_graph_that_is_not_the_model_is_refused_and_leaves_nothing(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, models = resolve_model(str(tiny())), tmp_path / "models"
-    real, other = model_graph.write_graph, tiny_model(seed=1)
-    monkeypatch.setattr(embedding_model, "write_graph", lambda _model, facts, folder: real(other, facts, folder))
-    with pytest.raises(ModelMismatch, match="worst cosine"):
+    real, other = model_graph.write_graphs, tiny_model(tmp_path / "scratch", seed=1)
+    monkeypatch.setattr(embedding_model, "write_graphs", lambda _model, *rest: real(other, *rest))
+    with pytest.raises(ModelMismatch, match=r"openvino .* f32: the worst cosine .*onnxruntime .* f32: the worst cosine"):
         export_model(source, models)
     assert only_folders(models) == []
 
@@ -265,15 +227,3 @@ def test_what_cannot_be_one_graph_says_so(tiny: Callable[..., Path], tmp_path: P
     (folder / "config.json").write_text("{}")
     with pytest.raises(ModelMismatch, match="cannot load"):
         export_model(resolve_model(str(folder)), tmp_path / "models")
-
-
-# precision
-
-
-def test_a_lower_precision_is_taken_only_if_it_is_faithful_steady_and_faster() -> None:
-    f32 = Measured("f32", 1.0, 1.0, batch_invariant=True, cpu_ms=10.0)
-    bf16 = Measured("bf16", 0.9995, 0.9999, batch_invariant=True, cpu_ms=5.0)
-    assert choose([f32]) is f32
-    assert choose([f32, bf16]) is bf16
-    for worse in (replace(bf16, min_cosine=0.9989), replace(bf16, batch_invariant=False), replace(bf16, cpu_ms=9.5)):
-        assert choose([f32, worse]) is f32

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.lane.documents import _record
+from pipelines.lane.document_rows import _record
 from pipelines.parsing.pool import ParseTask
 from pipelines.sources import open_source
 from pipelines.sources.conformance import check_changes, check_source, check_unavailable
