@@ -148,7 +148,8 @@ def test_the_dagster_family_is_pinned_together() -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    undeclared = {name: sorted(where) for name, where in _imported().items() if COMES_WITH.get(name, name) not in _declared() | _declared("onnxruntime")}
+    declared = _declared() | _declared("onnxruntime")
+    undeclared = {name: sorted(where) for name, where in _imported().items() if COMES_WITH.get(name, name) not in declared}
     assert undeclared == {}
 
 
