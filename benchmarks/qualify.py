@@ -56,7 +56,7 @@ def pytest_run(timeout_s: int, rounds: int, *arguments: str) -> tuple[bool, list
 
 def kills(rounds: int) -> Section:
     """An ingest killed at random moments, by the step it was in."""
-    held, cases = pytest_run(120 * rounds + 600, rounds, "-n", "2", "tests/pipelines/test_kill.py")
+    held, cases = pytest_run(120 * rounds + 600, rounds, "-n", "3", "tests/pipelines/test_kill.py")
     killed: Counter[str] = Counter()
     for case in cases:
         for entry in case.iter("property"):

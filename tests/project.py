@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipelines.run import Outcome, ingest
 from pipelines.workspace import LogProgress
 from quality_checks.default_contract import default_contract
-from search_index.home import Home, open_release
+from search_index.home import Home, open_release, trusted_manifest
 from search_index.model.search import OPEN_END, Filters, Mode, Principal, SearchAnswer, SearchRequest
 from search_index.settings import Settings
 
@@ -71,14 +71,14 @@ class Project:
     def visible(self) -> Visible:
         """What the head shows: chunk, vector and access of each point."""
         home = self.home
-        record = home.catalog.release(home.catalog.pointer().head or 0)
-        loaded = open_release(home, record)
+        manifest = trusted_manifest(home, home.catalog.release(home.catalog.pointer().head or 0))
+        reader = home.engine.open(manifest.index, manifest.revision, head=manifest.revision)
         try:
-            ledger = loaded.reader.ledger()
+            ledger = reader.ledger()
             current = ledger.filter(pc.equal(ledger["valid_to"], OPEN_END)).to_pylist()
             return {(row["chunk_id"], row["vector_sha256"], tuple(row["access"])) for row in current}
         finally:
-            loaded.close()
+            reader.close()
             home.catalog.close()
 
 

@@ -20,7 +20,7 @@ from search_index.lease import Lease
 from tests.project import ANIMALS, MACHINES, Project, Visible
 from tests.warm_start import WarmStart
 
-SHARDS = 2
+SHARDS = 3
 NOTHING_LEFT_EVERY = 10
 
 
@@ -121,6 +121,7 @@ def test_killed_at_random_moments(
             killed[where] += 1
             record_property("killed", json.dumps({where: 1}))
             check_whole(project, before, after)
+            (tmp_path / "rounds.txt").write_text(f"{round_ + 1} of {rounds // SHARDS}: {dict(killed)}\n")  # how far it is, for a person
             if round_ % NOTHING_LEFT_EVERY == 0:
                 assert project.ingest().decision.status == "unchanged"  # type: ignore[union-attr]
     assert killed
