@@ -22,6 +22,8 @@ OBSERVE_EVERY_S = 30
 TICK_BUDGET_S = 30.0
 DEAD_AFTER_S = 120.0
 STARTED_BY = "plumbline/started_by"
+BUCKETED_TAG = "plumbline/bucketed"
+"""On the assets that are partitioned."""
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 
 INGEST = dg.define_asset_job(
@@ -29,23 +31,44 @@ INGEST = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     description="Bring every source up to date and publish what passes its gates.",
 )
-DAILY = dg.ScheduleDefinition(
-    name="ingest_daily",
-    job=INGEST,
-    cron_schedule="30 3 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    tags={STARTED_BY: "daily schedule"},
-    description="The net: runs everything once a day, whether a change was seen or not.",
-)
 AUTOMATION = dg.AutomationConditionSensorDefinition(
     name="automation",
-    target=dg.AssetSelection.all(),
+    target=dg.AssetSelection.all() - dg.AssetSelection.tag(BUCKETED_TAG, "yes"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=OBSERVE_EVERY_S,
     run_tags={STARTED_BY: "automation"},
     description="Starts one run, from the sources that changed through to the release. Turn it off to publish by hand only.",
 )
+# Apart from the other, since a backfill takes along all that is started with it, and the candidate is to be no part of one.
+BUCKETS_AUTOMATION = dg.AutomationConditionSensorDefinition(
+    name="automation_of_buckets",
+    target=dg.AssetSelection.tag(BUCKETED_TAG, "yes"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=OBSERVE_EVERY_S,
+    run_tags={STARTED_BY: "automation"},
+    description="Starts a backfill of the buckets of partitioned sources that changed. What follows them, `automation` starts.",
+)
+
+
+def daily(tags: Mapping[str, str]) -> dg.ScheduleDefinition:
+    """The net under the sensors.
+
+    Args:
+        tags: of its run, besides who started it.
+    """
+
+    def everything(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(tags={STARTED_BY: "daily schedule", **tags})
+
+    return dg.ScheduleDefinition(
+        name="ingest_daily",
+        job=INGEST,
+        cron_schedule="30 3 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        execution_fn=everything,
+        description="The net: runs everything once a day, whether a change was seen or not.",
+    )
 
 
 def files_of(contract: Contract) -> dg.SourceAsset:
@@ -76,6 +99,13 @@ def files_key(source: str) -> dg.AssetKey:
 def follows_its_inputs() -> Condition:
     """Run when something before it did, or will in this same tick, so that one run goes from the first change to the release."""
     return _once(dg.AutomationCondition.any_deps_updated(), "what it is made from changed")
+
+
+def follows_its_buckets() -> Condition:
+    """Run when parts of a lane were done, but not while others are being done, nor before every part was done once."""
+    done = dg.AutomationCondition.any_deps_updated().since_last_handled()
+    settled = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.any_deps_missing()
+    return (done & settled & ~dg.AutomationCondition.in_progress()).with_label("buckets were done")
 
 
 def follows_its_source(contract: Contract) -> Condition:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.alert_sensors import alert_on_freshness, alert_on_lost_runs
-from pipelines.automation import AUTOMATION, DAILY, INGEST, files_of, observe_sources
+from pipelines.automation import AUTOMATION, BUCKETS_AUTOMATION, INGEST, daily, files_of, observe_sources
 from pipelines.lane.assets import broken_lane, lane_assets
+from pipelines.lane.partitioned_assets import EVERY_BUCKET, lane_end, partitioned_lane
 from pipelines.release import candidate_asset, embedding_model, evaluation, golden_set, release
 from pipelines.resources import WorkspaceResource
 from pipelines.workspace import LogProgress, Workspace
@@ -20,9 +21,14 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
         workspace: another way to open the home, for a caller that shows progress itself.
     """
     loaded = Workspace(settings, LogProgress(print))
-    lanes = {name: lane_assets(contract) for name, contract in sorted(loaded.contracts.items())}
+    lanes = {
+        name: partitioned_lane(contract) if contract.partitioned else lane_assets(contract)
+        for name, contract in sorted(loaded.contracts.items())
+    }
     broken = [asset for name, error in sorted(loaded.broken_contracts.items()) for asset in broken_lane(name, error)]
-    ends = [dg.AssetKey([name, "vectors"]) for name in lanes]
+    ends = [lane_end(name) if loaded.contracts[name].partitioned else dg.AssetKey([name, "vectors"]) for name in lanes]
+    bucketed = any(contract.partitioned for contract in loaded.contracts.values())
+    automation = [AUTOMATION, BUCKETS_AUTOMATION] if bucketed else [AUTOMATION]
     return dg.Definitions(
         assets=[
             *(files_of(loaded.contracts[name]) for name in lanes),
@@ -37,8 +43,8 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
         resources={"workspace": workspace or WorkspaceResource()},
         executor=dg.in_process_executor,
         jobs=[INGEST],
-        schedules=[DAILY],
-        sensors=[observe_sources, AUTOMATION, alert_on_freshness, alert_on_lost_runs],
+        schedules=[daily(EVERY_BUCKET if bucketed else {})],
+        sensors=[observe_sources, *automation, alert_on_freshness, alert_on_lost_runs],
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
+from pipelines.lane.partitioned_assets import EVERY_BUCKET
 from pipelines.outcomes import Decision, StepReport
 from pipelines.resources import opened
 from pipelines.workspace import Progress
@@ -76,11 +77,12 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
         job = build_definitions(settings, resource).get_repository_def().get_job("ingest")
         lanes = dg.AssetSelection.groups(*wanted) if wanted else dg.AssetSelection.keys()
         selection = (lanes | dg.AssetSelection.groups("release")).resolve(job.asset_layer.asset_graph)
+        bucketed = any(workspace.contracts[name].partitioned for name in wanted if name in workspace.contracts)
         result = job.execute_in_process(
             instance=instance,
             asset_selection=sorted(selection),
             raise_on_error=False,
-            tags={"plumbline/started_by": "command line"},
+            tags={"plumbline/started_by": "command line", **(EVERY_BUCKET if bucketed else {})},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         failures = [f"{event.step_key}: {_said(event.step_failure_data)}" for event in result.all_events if event.is_step_failure]

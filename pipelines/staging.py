@@ -97,7 +97,7 @@ def stage_candidate(workspace: Workspace, run_id: str) -> StagedCandidate | Noth
     """Build the next revision, or say that there is nothing to build.
 
     Errors:
-        Refused: publishing is paused, or a new model cannot go live while a source is held.
+        Refused: publishing is paused, or a new model cannot go live while a source is held or was not ingested with it.
         ReleaseUntrusted: the head is not what was signed.
         DiskFull: there is no room for the copy; nothing is left behind.
     """
@@ -109,6 +109,10 @@ def stage_candidate(workspace: Workspace, run_id: str) -> StagedCandidate | Noth
     head = trusted_manifest(workspace.home, head_record) if head_record else None
     pins, held = settle_sources(workspace, head)
     model = _model_of(workspace, head, pins)
+    if left := [s for s in sorted(pins.keys() - {h.source for h in held}) if _made_by(workspace, s) not in ("", model.encoder)]:
+        raise Refused(
+            f"The vectors of {', '.join(left)} were made by another model than {model.name}.", "Ingest every source: `plumbline ingest`."
+        )
     ranking = workspace.settings.ranking.model_dump(mode="json")
     golden = golden_digest(workspace.golden_sets)
     if not pins or (head is not None and _same(head, pins, model, ranking)):
@@ -121,6 +125,12 @@ def _model_of(workspace: Workspace, head: Manifest | None, pins: dict[str, Sourc
     if head is not None and all(s in head.sources and head.sources[s].same_rows(p) for s, p in pins.items()):
         return head.model
     return workspace.model_pin
+
+
+def _made_by(workspace: Workspace, source: str) -> str:
+    """The encoder that a source's lane last ran with; empty where the lane does not say."""
+    lane = workspace.home.catalog.lane(source, "vectors")
+    return str(lane.state.get("encoder", "")) if lane else ""
 
 
 def _same(head: Manifest, pins: dict[str, SourcePin], model: ModelPin, ranking: object) -> bool:

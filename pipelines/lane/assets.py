@@ -28,30 +28,35 @@ from search_index.model.release import Stage
 EMBEDDING_MODEL = dg.AssetKey("embedding_model")
 Step = Callable[[Workspace, Contract, str], StepReport]
 
-_KINDS: dict[Stage, set[str]] = {
+KINDS: dict[Stage, set[str]] = {
     "manifest": {"file"},
     "documents": {"deltalake", "unstructured"},
     "chunks": {"deltalake"},
     "vectors": {"deltalake", "openvino"},
 }
-_SAYS: dict[Stage, str] = {
+SAYS: dict[Stage, str] = {
     "manifest": "What the source holds: each file's path, size and sha256.",
     "documents": "Files parsed into text and elements; what cannot be read is quarantined with its reason.",
     "chunks": "Passages that fit the encoder, each a span of its document.",
     "vectors": "A vector for every passage, shared by equal texts.",
 }
-_VERSION: dict[Stage, str] = {"manifest": "1", "documents": "1", "chunks": "1", "vectors": "1"}
+VERSION: dict[Stage, str] = {"manifest": "1", "documents": "1", "chunks": "1", "vectors": "1"}
 
 
 def lane_assets(contract: Contract) -> list[dg.AssetsDefinition]:
     """The lane of one source: manifest, documents, chunks, vectors."""
 
     return [
-        _asset(contract, "manifest", converge_manifest, [files_key(contract.name)]),
-        _asset(contract, "documents", converge_documents, [_key(contract, "manifest")]),
-        _asset(contract, "chunks", converge_chunks, [_key(contract, "documents"), EMBEDDING_MODEL]),
-        _asset(contract, "vectors", converge_vectors, [_key(contract, "chunks"), EMBEDDING_MODEL]),
+        manifest_asset(contract),
+        _asset(contract, "documents", converge_documents, [lane_key(contract, "manifest")]),
+        _asset(contract, "chunks", converge_chunks, [lane_key(contract, "documents"), EMBEDDING_MODEL]),
+        _asset(contract, "vectors", converge_vectors, [lane_key(contract, "chunks"), EMBEDDING_MODEL]),
     ]
+
+
+def manifest_asset(contract: Contract) -> dg.AssetsDefinition:
+    """Where a lane begins."""
+    return _asset(contract, "manifest", converge_manifest, [files_key(contract.name)])
 
 
 def broken_lane(source: str, error: ContractInvalid) -> list[dg.AssetsDefinition]:
@@ -64,7 +69,7 @@ def broken_lane(source: str, error: ContractInvalid) -> list[dg.AssetsDefinition
         owners=["team:unknown"],
         kinds={"file"},
         tags={"plumbline/contract": "invalid"},
-        code_version=_VERSION["manifest"],
+        code_version=VERSION["manifest"],
     )
     def manifest() -> None:
         raise dg.Failure(description=str(error), allow_retries=False)
@@ -72,46 +77,51 @@ def broken_lane(source: str, error: ContractInvalid) -> list[dg.AssetsDefinition
     return [manifest]
 
 
-def _key(contract: Contract, stage: Stage) -> dg.AssetKey:
+def lane_key(contract: Contract, stage: Stage) -> dg.AssetKey:
+    """The asset of one step of a source."""
     return dg.AssetKey([contract.name, stage])
 
 
 def _specs(contract: Contract, stage: Stage) -> Sequence[dg.AssetCheckSpec]:
-    return [dg.AssetCheckSpec(c.name, asset=_key(contract, stage), description=c.description) for c in stage_checks(contract, stage)]
+    return [dg.AssetCheckSpec(c.name, asset=lane_key(contract, stage), description=c.description) for c in stage_checks(contract, stage)]
 
 
 def _asset(contract: Contract, stage: Stage, step: Step, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
-    policy = dg.FreshnessPolicy.time_window(fail_window=contract.freshness_sla) if contract.freshness_sla else None
     tags = {"plumbline/stage": stage, **governance_tags(contract)}
 
     @dg.asset(
-        key=_key(contract, stage),
+        key=lane_key(contract, stage),
         deps=deps,
         group_name=contract.name,
-        description=f"{_SAYS[stage]}\n\n{contract.description}".strip(),
+        description=f"{SAYS[stage]}\n\n{contract.description}".strip(),
         owners=[owner_of(contract)],
-        kinds=_KINDS[stage],
+        kinds=KINDS[stage],
         tags=tags,
-        code_version=_VERSION[stage],
-        freshness_policy=policy,
+        code_version=VERSION[stage],
+        freshness_policy=freshness_policy(contract),
         automation_condition=follows_its_source(contract) if stage == "manifest" else follows_its_inputs(),
         check_specs=_specs(contract, stage),
         metadata={"contract": f"{contract.name} {contract.version}", "location": contract.location},
     )
     def run(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        began, cpu = time.perf_counter(), _cpu_s()
+        began, cpu = time.perf_counter(), cpu_seconds()
         with explained(workspace.settings, context):
             report = step(workspace, contract, context.run.run_id)
             verdicts = judge(workspace, contract, stage, context.run.run_id)
-        report.wall_s, report.cpu_s = time.perf_counter() - began, _cpu_s() - cpu
-        standing = standing_plots(context.instance, _key(contract, stage))
+        report.wall_s, report.cpu_s = time.perf_counter() - began, cpu_seconds() - cpu
+        standing = standing_plots(context.instance, lane_key(contract, stage))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(report.data_version),
             metadata=lane_metadata(report, workspace, contract, standing),
-            check_results=[check_result(v, _key(contract, stage)) for v in verdicts],
+            check_results=[check_result(v, lane_key(contract, stage)) for v in verdicts],
         )
 
     return run
+
+
+def freshness_policy(contract: Contract) -> dg.FreshnessPolicy | None:
+    """What the contract promises, as Dagster watches it."""
+    return dg.FreshnessPolicy.time_window(fail_window=contract.freshness_sla) if contract.freshness_sla else None
 
 
 def governance_tags(contract: Contract) -> dict[str, str]:
@@ -140,6 +150,7 @@ def owner_of(contract: Contract) -> str:
     return owner if "@" in owner else "team:" + "".join(c if c.isalnum() or c in "_-" else "_" for c in owner)
 
 
-def _cpu_s() -> float:
+def cpu_seconds() -> float:
+    """CPU time of this process and of those it has waited for."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

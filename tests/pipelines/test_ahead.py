@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipelines.lane import ahead
+from pipelines.lane import ahead, documents
 from pipelines.lane.ahead import LEAST_DOCUMENTS
 from tests.project import Project
 
@@ -36,6 +38,17 @@ def test_what_is_done_ahead_is_what_the_steps_would_do(
         return embed(texts, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ahead, "embed_missing", counted)
+    parsed = documents.parsed_rows
+
+    def parsed_slowly(*arguments: object) -> Iterator[object]:
+        """The last files come when something was embedded."""
+        for at, row in enumerate(parsed(*arguments)):  # type: ignore[arg-type]
+            deadline = time.monotonic() + 60
+            while at == LEAST_DOCUMENTS and not took and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield row
+
+    monkeypatch.setattr(documents, "parsed_rows", parsed_slowly)
     # One place for both, since ids come from the source's path.
     project, counts = ingested(tmp_path)
     assert sum(took) > 0, "nothing was embedded while files were still being parsed"

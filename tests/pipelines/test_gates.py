@@ -19,6 +19,7 @@ from pipelines.run import Outcome, dagster_instance
 from pipelines.tables import Lake
 from search_index.errors import ReleaseUntrusted
 from search_index.home import open_release, trusted_manifest
+from tests.pipelines.tiny_models import tiny_model
 from tests.project import ANIMALS, MACHINES, Project
 
 NEWT = "# The newt\n\nThe crested newt courts in ponds without fish and hibernates under logs.\n"
@@ -300,3 +301,19 @@ def test_a_paused_home_publishes_nothing(project: Project) -> None:
     assert not outcome.success
     assert any("paused: wrong newt" in failure for failure in outcome.failures)
     assert project.home.catalog.pointer().live == 1
+
+
+@pytest.mark.slow
+def test_a_source_that_was_not_ingested_with_the_new_model_keeps_it_from_going_live(project: Project, tmp_path: Path) -> None:
+    project.ingest()
+    before = project.visible()
+    tiny_model(tmp_path / "parts").save(str(tmp_path / "tiny"))
+    project.options["model"] = str(tmp_path / "tiny")
+    edit_animals(project)
+    alone = project.ingest(["animals"])
+    assert not alone.success
+    assert any("The vectors of machines were made by another model" in failure for failure in alone.failures)
+    assert project.visible() == before
+    together = project.ingest()
+    assert together.success, together.failures
+    assert {sha for _, sha, _ in project.visible()}.isdisjoint({sha for _, sha, _ in before})

@@ -18,6 +18,8 @@ from tests.pipelines.parsing.test_phrases import NOT_READ, phrase_of, plain, tex
 from tests.project import Project
 
 TOP = 10
+LEFT_OUT = "customProperties:\n  - {property: exclude, value: [book-war-and-peace-1225p.txt]}\n"
+"""A book takes minutes to embed."""
 
 
 @pytest.mark.slow
@@ -30,7 +32,7 @@ def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_da
     register_heif_opener()
     project = Project(tmp_path)
     (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts" / "formats.yaml").write_text(default_contract("formats", str(root)))
+    (tmp_path / "contracts" / "formats.yaml").write_text(default_contract("formats", str(root)) + LEFT_OUT)
     outcome = project.ingest()
     assert outcome.success, outcome.failures
     rows = (
