@@ -194,15 +194,15 @@ def plain(text: str) -> str:
     return "".join(character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum())
 
 
-def phrase_of(texts: list[str]) -> str:
+def phrase_of(texts: list[str], count: int = WORDS) -> str:
     """Words in a row from the piece in the middle of those that are long enough, else the longest piece."""
     long_enough = [
-        words for words in (text.split() for text in texts) if len(words) >= WORDS and sum(w.isalpha() for w in words) >= WORDS - 1
+        words for words in (text.split() for text in texts) if len(words) >= count and sum(w.isalpha() for w in words) >= count - 1
     ]
     if long_enough:
         words = long_enough[len(long_enough) // 2]
-        start = (len(words) - WORDS) // 2
-        return " ".join(words[start : start + WORDS])
+        start = (len(words) - count) // 2
+        return " ".join(words[start : start + count])
     return max((text.strip() for text in texts), key=lambda text: len(plain(text)), default="")
 
 
