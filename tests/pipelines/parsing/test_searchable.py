@@ -50,7 +50,10 @@ def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_da
     missing, asked = [], 0
     try:
         for path in sorted(row["path"] for row in rows if row["status"] == "ok"):
-            phrase = phrase_of(list(texts_of(root / path)), WORDS)
+            pieces = list(texts_of(root / path))
+            phrase = phrase_of(pieces, WORDS)
+            if len(phrase.split()) > WORDS:  # no piece is that long, and so all of the longest was taken
+                phrase = phrase_of(pieces)
             if len(plain(phrase)) < 4:
                 continue
             asked += 1
