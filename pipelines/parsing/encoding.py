@@ -43,6 +43,12 @@ def decode(data: bytes) -> str:
     return data.decode(_likely_encoding(data[:_SNIFFED_BYTES]), "replace")
 
 
+def is_utf16(data: bytes) -> bool:
+    """Whether text is in UTF-16, with a mark or without: what it says of its own encoding is then of another time."""
+    sample = data[:_SNIFFED_BYTES]
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (b"\x00" in sample and _wide_encoding(sample) != "utf-8")
+
+
 def _wide_encoding(sample: bytes) -> str:
     """UTF-16 without a mark puts the NULs of ASCII letters at odd or at even places."""
     even, odd = sample[0::2].count(0), sample[1::2].count(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import email
 import email.policy
 import re
@@ -14,7 +13,7 @@ from mimetypes import guess_extension
 from typing import TYPE_CHECKING
 
 from pipelines.parsing.assembly import Metadata, Part, one_line
-from pipelines.parsing.encoding import decode
+from pipelines.parsing.encoding import decode, is_utf16
 from pipelines.parsing.formats import Format
 from pipelines.parsing.reading import Reading
 from search_index.errors import DocumentUnreadable
@@ -48,7 +47,7 @@ def attached(data: bytes, file_format: Format) -> Iterator[Attachment]:
     if file_format.name == "msg":
         yield from _of_outlook(data)
         return
-    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    if is_utf16(data):
         data = decode(data).encode("utf-8", "replace")
     message = email.message_from_bytes(data, policy=email.policy.default)
     body = message.get_body(("html", "plain"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.parsing.assembly import Metadata, Part, assemble, one_line
 from pipelines.parsing.elements import office_metadata, parts_of, table_text, title_of
-from pipelines.parsing.encoding import decode
+from pipelines.parsing.encoding import decode, is_utf16
 from pipelines.parsing.formats import BY_NAME, Format, extension_of, parser_fingerprint, parser_name
 from pipelines.parsing.guards import refuse_deep_html, refuse_hostile
 from pipelines.parsing.mail import DEEPEST_MAIL, attached, body_as_text, mail_metadata, read_attached, refuse_encrypted
@@ -176,7 +175,7 @@ def _read_mail(data: bytes, reading: Reading, file_format: Format) -> Read:
 
 def _utf8(data: bytes, file_format: Format) -> bytes:
     """Text as UTF-8; a saved mail keeps the charsets it declares, unless somebody's editor wrote all of it as UTF-16."""
-    if file_format.decoded or (file_format.name == "eml" and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if file_format.decoded or (file_format.name == "eml" and is_utf16(data)):
         return decode(data).encode("utf-8", "replace")
     return data
 

@@ -134,3 +134,13 @@ def test_bytes_of_attachments_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         message.add_attachment(b"A note was put in here, too. " * 3, maintype="application", subtype="octet-stream", filename=name)
     document = parse(message.as_bytes(), "mail.eml")
     assert (document.metadata["attachments"], document.metadata["attachments_unread"]) == (["a.txt"], ["b.txt"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_mail_that_was_saved_as_utf_16_is_a_mail(encoding: str) -> None:
+    written = (
+        "From: a@example.org\nTo: b@example.org\nSubject: The weir\nContent-Type: text/plain; charset=utf-8\n\nThe weir at Über is open.\n"
+    )
+    document = parse(written.encode(encoding), "saved.eml")
+    assert document.title == "The weir"
+    assert document.text == "The weir at Über is open."

@@ -99,7 +99,7 @@ def of_cells(data: bytes) -> Iterator[str]:
 
 def of_mail(data: bytes) -> Iterator[str]:
     message = email.message_from_bytes(
-        decode(data).encode() if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data, policy=email.policy.default
+        decode(data).encode() if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4] else data, policy=email.policy.default
     )
     body = message.get_body(("html", "plain"))
     for part in [body] if isinstance(body, EmailMessage) else message.walk():
