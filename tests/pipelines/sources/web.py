@@ -94,8 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET" and page.status != 304:
             with contextlib.suppress(OSError):  # the client may hang up
+                site.sent += len(page.body)  # before the client can have it, and go on to look
                 self.wfile.write(page.body)
-                site.sent += len(page.body)
                 while page.endless:
                     self.wfile.write(page.body)
                     site.sent += len(page.body)
