@@ -50,10 +50,10 @@ check: .venv/.installed-dev ## lint, format, types, import arrows
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest --quiet tests/test_import_arrows.py tests/test_house.py
 
-bench: .venv/.installed-dev ## measure speed, memory and disk, and print the figures
+bench: .venv/.installed-dev ## measure the quick ones, or those named: make bench ARGS=growth
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-qualify: .venv/.installed-dev ## measure search quality on the public sets, and hold it against the bars
+qualify: .venv/.installed-dev ## run the full counts and write docs/qualification.md (hours)
 	@$(BIN)/python -m benchmarks.qualify $(ARGS)
 
 clean: ## remove what building, testing and checking left (.venv and your data stay)

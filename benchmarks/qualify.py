@@ -1,7 +1,8 @@
 """The full counts, written down.  usage: python -m benchmarks.qualify [SECTION ...] [--kills N]
 
 Writes ``docs/qualification.md``: what was tried, how often, and what came of it. Named sections alone are run again; the others
-stay as they were written, each with its date. Exits with 1 where something did not hold.
+stay as they were written, each with its date. Exits with 1 where a test or a comparison failed; whether a figure is good enough is for
+whoever reads it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lxml import etree
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "qualification.md"
-HEAD = "# Qualification\n\nWritten by `make qualify`: what was tried, how often, and what came of it.\n"
+HEAD = "# Qualification\n\nWhat was tried, how often, and what came of it. `make qualify` runs all of it and writes this page.\n"
 Table = list[list[str]]
 IN_MEMORY = Path("/dev/shm")  # a killed process loses nothing that it has written, on any file system
 
@@ -65,7 +66,7 @@ def kills(rounds: int) -> Section:
     outcome = "the next run ended as the undisturbed one" if held else "**not all ended as the undisturbed run did**"
     rows = [[f"SIGKILL {where}", str(count), outcome] for where, count in sorted(killed.items())]
     title = "An ingest killed at a random moment, then run again"
-    return Section(title, [["what", "how often", "what came of it"], *rows, ["all", str(killed.total()), outcome]], held)
+    return Section(title, [["what", "how often", "what came of it"], *rows, ["all rounds", str(killed.total()), outcome]], held)
 
 
 def hostile(_: int) -> Section:
