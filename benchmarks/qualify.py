@@ -64,9 +64,19 @@ def kills(rounds: int) -> Section:
             if entry.get("name") == "killed":
                 killed.update(json.loads(entry.get("value") or "{}"))
     outcome = "the next run ended as the undisturbed one" if held else "**not all ended as the undisturbed run did**"
+    late = killed.pop("too late: the run had ended", 0)
     rows = [[f"SIGKILL {where}", str(count), outcome] for where, count in sorted(killed.items())]
     title = "An ingest killed at a random moment, then run again"
-    return Section(title, [["what", "how often", "what came of it"], *rows, ["all rounds", str(killed.total()), outcome]], held)
+    return Section(
+        title,
+        [
+            ["what", "how often", "what came of it"],
+            *rows,
+            ["all kills", str(killed.total()), outcome],
+            ["too late", str(late), "nothing was killed"],
+        ],
+        held,
+    )
 
 
 def hostile(_: int) -> Section:
