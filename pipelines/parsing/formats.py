@@ -13,7 +13,7 @@ from pipelines.parsing.tagger import tagger_name
 from pipelines.parsing.tools import SOFFICE, TESSERACT, version_of
 from quality_checks.contract_terms import Parsing
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised whenever a change of this package changes what it makes of a file, so that files are parsed again."""
 
 Reader = Literal["pdfium", "markdown", "html", "partitioner", "pandoc", "mail", "office", "image"]

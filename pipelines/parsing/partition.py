@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 from importlib import import_module
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pipelines.parsing.assembly import Metadata, Part, assemble, one_line
@@ -15,6 +16,7 @@ from pipelines.parsing.elements import office_metadata, parts_of, table_text, ti
 from pipelines.parsing.encoding import decode, is_utf16
 from pipelines.parsing.formats import BY_NAME, Format, extension_of, parser_fingerprint, parser_name
 from pipelines.parsing.guards import refuse_deep_html, refuse_hostile
+from pipelines.parsing.long_text import by_length
 from pipelines.parsing.mail import DEEPEST_MAIL, attached, body_as_text, mail_metadata, read_attached, refuse_encrypted
 from pipelines.parsing.markdown import split_front_matter, to_html, without_components
 from pipelines.parsing.office import converted, without_macro_type
@@ -138,6 +140,8 @@ def _read_with_unstructured(data: bytes, reading: Reading, file_format: Format) 
         elements = _html_elements(pandoc_html(_utf8(data, file_format), file_format, reading))
     elif file_format.name == "xml":
         elements = _text_elements(xml_paragraphs(data))
+    elif file_format.name == "txt":
+        elements = _plain_elements(decode(data))
     else:
         if file_format.name in ("docx", "pptx", "xlsx"):
             data = without_macro_type(data, file_format)
@@ -158,7 +162,7 @@ def _read_mail(data: bytes, reading: Reading, file_format: Format) -> Read:
     try:
         elements = _partition(data, file_format)
     except LookupError:  # the charset that it names does not exist
-        elements = _partition(body_as_text(data).encode("utf-8", "replace"), BY_NAME["txt"])
+        elements = _plain_elements(body_as_text(data).encode("utf-8", "replace").decode())
         metadata = mail_metadata([], data, file_format)
     else:
         metadata = mail_metadata(elements, data, file_format)
@@ -186,10 +190,22 @@ def _html_elements(html: str) -> list[UnstructuredElement]:
     return partition_html(text=html, languages=_NO_DETECTION) if html.strip() else []
 
 
+def _plain_elements(text: str) -> list[UnstructuredElement]:
+    from unstructured.documents.elements import NarrativeText
+    from unstructured.partition.text import partition_text
+
+    elements: list[UnstructuredElement] = []
+    for overlong, part in by_length(text):
+        elements += [NarrativeText(part)] if overlong else partition_text(text=part, languages=_NO_DETECTION)
+    return elements
+
+
 def _text_elements(texts: Iterator[str]) -> list[UnstructuredElement]:
+    from unstructured.documents.elements import NarrativeText
     from unstructured.partition.text import element_from_text
 
-    return [element_from_text(text) for text in texts]
+    parts = chain.from_iterable(map(by_length, texts))
+    return [NarrativeText(part) if overlong else element_from_text(part) for overlong, part in parts]
 
 
 def _partition(data: bytes, file_format: Format) -> list[UnstructuredElement]:
@@ -200,11 +216,10 @@ def _partition(data: bytes, file_format: Format) -> list[UnstructuredElement]:
     except ValueError:
         if name != "csv":
             raise
-        return _partition(data, BY_NAME["txt"])  # pandas finds no delimiter in a single column and takes commas in it for cells
+        return _plain_elements(decode(data))  # pandas finds no delimiter in a single column and takes commas in it for cells
 
 
 _PARTITIONERS: dict[str, tuple[str, dict[str, str | bool]]] = {
-    "txt": ("text", {"encoding": "utf-8"}),
     "docx": ("docx", {}),
     "pptx": ("pptx", {"include_slide_notes": True}),
     "xlsx": ("xlsx", {}),
