@@ -1,7 +1,8 @@
 """Starts ingests from a process that has imported everything, so that a test of hundreds does not spend its time on imports.
 
 Run as ``python -m tests.warm_start``; a line of JSON, the environment to add, starts one, and is answered with its process id. A line
-with a process id waits for that process, and is answered with how it ended. Nothing but imports happens before the fork.
+with a process id waits for that process, and is answered with how it ended. Nothing but imports happens before the fork; the server that
+forks parser processes is shared, as its imports take longer than a small ingest.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class WarmStart:
@@ -58,6 +60,11 @@ def serve() -> None:
 
     import pipelines.run  # noqa: F401
     from plumbline.cli import main
+
+    server: Any = forkserver._forkserver
+    server.set_forkserver_preload(["pipelines.parsing.preload"])
+    server.ensure_running()
+    server.ensure_running = lambda: None  # a child of this process cannot wait for the server, which is not its own
 
     for line in sys.stdin:
         question = json.loads(line)

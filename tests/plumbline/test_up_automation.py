@@ -86,7 +86,7 @@ def test_a_dropped_file_is_found_by_itself_and_then_nothing_runs(tmp_path: Path,
 
         wait_for(lambda: not any(status in ask(_RUNS) for status in ("QUEUED", "STARTED", "STARTING")), 120)
         before = ask(_RUNS)
-        time.sleep(75)  # two rounds of every sensor, and then some
+        time.sleep(65)  # a round of every sensor, and then some
         assert ask(_RUNS) == before, "a run started although nothing had changed"
         assert "FAILURE" not in before
     finally:

@@ -210,18 +210,24 @@ GROUPS = {"images": ({".png", ".jpg", ".jpeg", ".tiff", ".bmp", ".heic"}, 11), "
 """Suffixes, and how many files of the folder have a phrase."""
 
 
+FEW_ROUNDS = 3
+"""Up to so many rounds only some of what takes long is tried, with more all of it."""
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("needs_tesseract", "needs_soffice")
 @pytest.mark.parametrize("group", [*GROUPS, "others"])
-def test_a_phrase_that_another_program_reads_is_in_the_document(group: str, shared_data: Callable[[str], Path]) -> None:
+def test_a_phrase_that_another_program_reads_is_in_the_document(group: str, shared_data: Callable[[str], Path], rounds: int) -> None:
     root = shared_data("file-formats")
     if shutil.which("pdftotext") is None:
         pytest.skip("needs pdftotext on the PATH (Debian: poppler-utils)")
     register_heif_opener()
     grouped = {suffix for suffixes, _ in GROUPS.values() for suffix in suffixes}
     suffixes, least = GROUPS.get(group, ({path.suffix for path in root.rglob("*")} - grouped, 88))
+    step = 2 if group == "images" and rounds <= FEW_ROUNDS else 1
+    tried = sorted(path for path in root.rglob("*") if path.is_file() and path.suffix in suffixes)[::step]
     missing, checked, unreadable = [], 0, set()
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix in suffixes):
+    for path in tried:
         name = path.relative_to(root).as_posix()
         try:
             document = parse(path.read_bytes(), name)
@@ -234,6 +240,6 @@ def test_a_phrase_that_another_program_reads_is_in_the_document(group: str, shar
         checked += 1
         if plain(phrase) not in plain(document.text):
             missing.append(f"{name}: {phrase}")
-    assert unreadable == {name for name in NOT_READ if Path(name).suffix in suffixes}
+    assert unreadable == NOT_READ & {path.relative_to(root).as_posix() for path in tried}
     assert missing == []
-    assert checked >= least
+    assert checked >= least // step

@@ -14,34 +14,40 @@ from quality_checks.default_contract import default_contract
 from search_index.home import open_release
 from search_index.model.document import document_uri
 from search_index.model.search import Principal, SearchRequest
-from tests.pipelines.parsing.test_phrases import NOT_READ, phrase_of, plain, texts_of
+from tests.pipelines.parsing.test_phrases import FEW_ROUNDS, NOT_READ, phrase_of, plain, texts_of
 from tests.project import Project
 
 TOP = 10
 WORDS = 9
 """Fewer are often words that many files share."""
-LEFT_OUT = "customProperties:\n  - {property: exclude, value: [book-war-and-peace-1225p.txt]}\n"
+LEFT_OUT = "book-war-and-peace-1225p.txt"
 """A book takes minutes to embed."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.usefixtures("needs_tesseract", "needs_soffice")
-def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_data: Callable[[str], Path]) -> None:
-    root = shared_data("file-formats")
+def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_data: Callable[[str], Path], rounds: int) -> None:
+    examples = shared_data("file-formats")
     if shutil.which("pdftotext") is None:
         pytest.skip("needs pdftotext on the PATH (Debian: poppler-utils)")
     register_heif_opener()
     project = Project(tmp_path)
+    files = sorted(path.relative_to(examples) for path in examples.rglob("*") if path.is_file() and path.name != LEFT_OUT)
+    root = tmp_path / "files"
+    for file in files[:: 3 if rounds <= FEW_ROUNDS else 1]:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(examples / file, root / file)
     (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts" / "formats.yaml").write_text(default_contract("formats", str(root)) + LEFT_OUT)
+    (tmp_path / "contracts" / "formats.yaml").write_text(default_contract("formats", str(root)))
     outcome = project.ingest()
     assert outcome.success, outcome.failures
     rows = (
         Lake(project.settings.lake).read_source("documents", "formats", columns=["path", "status", "text", "reason", "remedy"]).to_pylist()
     )
     quarantined = {row["path"] for row in rows if row["status"] == "quarantined"}
-    assert quarantined == NOT_READ
+    tried = {row["path"] for row in rows}
+    assert quarantined == NOT_READ & tried
     assert all(row["reason"] and row["remedy"] for row in rows if row["status"] == "quarantined")
     texts = {document_uri("formats", row["path"]): plain(row["text"]) for row in rows}
 
@@ -67,4 +73,4 @@ def test_files_are_found_by_a_phrase(tmp_path: Path, models_dir: Path, shared_da
         loaded.close()
         home.catalog.close()
     assert missing == [], "\n".join(missing)
-    assert asked >= 120
+    assert asked >= 0.7 * len(tried)
