@@ -12,10 +12,11 @@ from pathlib import Path
 
 from pydantic import JsonValue as Json
 
-from pipelines.evaluating import judge_golden
+from pipelines.judged_sets import judge_golden
 from pipelines.run import Outcome, ingest
 from pipelines.tables import Lake
 from pipelines.workspace import Progress
+from plumbline.training_set import training_files, training_set, write_golden
 from quality_checks.default_contract import default_contract, source_name_for
 from quality_checks.evaluation import ask
 from quality_checks.golden import GoldenSet, import_beir
@@ -35,10 +36,10 @@ def evaluate_dataset(
     home: Path | None,
     progress: Progress,
 ) -> dict[str, Json]:
-    """Ingest a collection and measure each mode on its judged queries.
+    """Ingest a collection, learn a ranking from its training judgements where it has some, and measure each mode on its judged queries.
 
     Args:
-        dataset: a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` or ``qrels/test.tsv``.
+        dataset: a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` or ``qrels/test.tsv``, which nothing is learned from.
         documents: a folder of files whose stem is the corpus id, to be ingested instead of ``corpus.jsonl``.
         limit_queries: measure the first so many judged queries only.
         home: where to keep what is built, for a second look; None throws it away.
@@ -63,8 +64,9 @@ def evaluate_dataset(
         (folder / "contracts" / f"{name}.yaml").write_text(_contract(name, dataset, documents))
         before, began = _cpu_s(), time.perf_counter()
         outcome = ingest(own, [name], progress, wait_s=0, say=lambda _: None)
-        wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - before
+        wall_s, cpu_s, peak_mb = time.perf_counter() - began, _cpu_s() - before, _peak_rss_mb()
         _published(outcome)
+        training = _learn(own, dataset, name, documents, progress)
         opened = Home(own)
         loaded = open_release(opened, opened.catalog.resolve(None))
         try:
@@ -89,10 +91,32 @@ def evaluate_dataset(
                 "wall_s": round(wall_s, 2),
                 "cpu_s": round(cpu_s, 2),
                 "embed_cpu_s": round(steps["vectors"].cpu_s, 2),
-                "peak_rss_mb": round(_peak_rss_mb(), 1),
+                "peak_rss_mb": round(peak_mb, 1),
+            },
+            "ranking": {
+                "pinned": {key: value for key, value in loaded.manifest.ranking.items() if key != "tuned"},
+                "tuned": loaded.manifest.ranking.get("tuned"),
+                "training": training,
             },
             "modes": result,
         }
+
+
+def _learn(settings: Settings, dataset: Path, name: str, documents: Path | None, progress: Progress) -> dict[str, Json] | None:
+    """Let the collection's training judgements, if it has some, bring about a release with a ranking of its own; what that cost."""
+    files = training_files(dataset)
+    if files is None or not settings.tunes:
+        return None
+    golden = training_set(*files, name, _path_of(settings, name, documents))
+    before, began = _cpu_s(), time.perf_counter()
+    write_golden(golden, settings.root / "contracts" / "golden")
+    _published(ingest(settings, [name], progress, wait_s=0, say=lambda _: None))
+    return {
+        "queries": len(golden.queries),
+        "wall_s": round(time.perf_counter() - began, 2),
+        "cpu_s": round(_cpu_s() - before, 2),
+        "peak_rss_mb": round(_peak_rss_mb(), 1),
+    }
 
 
 def _files(dataset: Path, documents: Path | None) -> tuple[Path, Path]:

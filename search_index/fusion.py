@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from search_index.confidence import Confidence
+from search_index.tuned import Tuned
+
 Scores: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -36,6 +39,9 @@ class Ranking(BaseModel):
     depth: int = Field(default=100, ge=1, le=10_000, description="candidates an arm brings in")
     feedback: Feedback | None = Field(default_factory=Feedback)
     verbatim: float = Field(1.5, ge=0, description="what a passage gains that holds a long query word for word; 0 leaves it out")
+    adapter: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="sha256 of the query adapter's file; none moves no query")
+    confidence: Confidence | None = Field(None, description="what is known of how sure answers may be; none where too little was judged")
+    tuned: Tuned | None = Field(None, description="how the values were chosen; none where nothing was learned from")
 
 
 def by_max(scores: Scores) -> Scores:

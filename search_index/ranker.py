@@ -10,7 +10,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from search_index.bm25 import count_terms, query_weights
+from search_index.adapter import QueryAdapter
+from search_index.bm25 import TermStatistics, count_terms, query_weights
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable
 from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
@@ -118,6 +119,7 @@ class Ranker:
     reader: IndexReader
     encoder: QueryEncoder
     ranking: Ranking
+    adapter: QueryAdapter | None = None
 
     def rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0) -> Ranked:
         """Rank what is visible, each arm bringing in ``depth`` candidates.
@@ -170,7 +172,8 @@ class Ranker:
 
     def _dense(self, query: str) -> _Dense:
         with _asking("dense"):
-            return _Dense(self.reader, np.asarray(self.encoder.encode_query(query), dtype=np.float32))
+            vector = np.asarray(self.encoder.encode_query(query), dtype=np.float32)
+            return _Dense(self.reader, self.adapter.apply(vector) if self.adapter else vector)
 
     def _sparse(self, query: str, revision: int) -> _Sparse:
         with _asking("sparse"):
@@ -200,7 +203,7 @@ class Ranker:
         if not self.ranking.verbatim or len(asked) < LEAST_WORDS:
             return ids, scores
         statistics, language = self.reader.statistics(revision), self.reader.bm25.language
-        weights = {word: float(statistics.idf(stems).sum()) for word in asked if len(stems := count_terms(word, language).ids)}
+        weights = word_weights(asked, statistics, language)
         gains = dict.fromkeys(ids, 0.0)
         unit = self.ranking.verbatim * max(scores, default=0.0)
         for point, payload in self.reader.payloads(worded.ids[:QUOTED_AMONG]).items():
@@ -212,6 +215,11 @@ class Ranker:
         if self.ranking.method == "rrf":
             return reciprocal_rank([near.ids, worded.ids], ids, self.ranking.rrf_k)
         return convex(dense, by_max(sparse.scores(ids)), self.ranking.dense_weight)
+
+
+def word_weights(asked: Sequence[str], statistics: TermStatistics, language: str) -> dict[str, float]:
+    """How much each word of a query tells: the IDF of its stems. Stop words tell nothing and are left out."""
+    return {word: float(statistics.idf(stems).sum()) for word in asked if len(stems := count_terms(word, language).ids)}
 
 
 def _union(near: Scored, worded: Scored) -> list[str]:

@@ -37,7 +37,8 @@ def register(app: typer.Typer) -> None:
     ) -> Result:
         """Ingest a collection through the same pipeline and measure each mode with the searcher that is served.
 
-        Prints nDCG@10, recall@100 and MRR@10 with 95% intervals, and what ingest and a query cost.
+        Prints nDCG@10, recall@100 and MRR@10 with 95% intervals, and what ingest and a query cost. Where the folder has training judgements
+        (queries_train.jsonl and qrels_train.tsv, or qrels/train.tsv), a ranking is learned from them first, unless --settings tuning=off.
         """
         from plumbline.cli.progress import terminal_progress
         from plumbline.cli.settings import load_settings
@@ -101,6 +102,8 @@ def _show(found: Mapping[str, object]) -> None:
     held = f"{ingest.get('documents')} documents, {ingest.get('chunks')} passages, {ingest.get('quarantined')} in quarantine"
     cpu = f"{ingest.get('cpu_s')} CPU-s ({ingest.get('embed_cpu_s')} embedding)"
     console.print(f"{held}; ingest took {ingest.get('wall_s')} s, {cpu}, {ingest.get('peak_rss_mb')} MB at most")
+    for line in _learned(_part(found, "ranking")):
+        console.print(line)
     console.print()
     rows = []
     for mode in modes:
@@ -109,6 +112,20 @@ def _show(found: Mapping[str, object]) -> None:
         times = [str(query.get(key)) for key in ("p50_ms", "p95_ms", "p99_ms")]
         rows.append([mode, *(_interval(_part(measured, measure)) for measure in _MEASURES), *times])
     console.print(table(("mode", *_MEASURES, "p50 ms", "p95 ms", "p99 ms"), rows, numbers=("p50 ms", "p95 ms", "p99 ms")))
+
+
+def _learned(ranking: Mapping[str, object]) -> list[str]:
+    """What was tried of the ranking, and what came of it."""
+    tuned, lines = _part(ranking, "tuned"), []
+    for name, title in (("adapter", "query adapter"), ("fusion", "fusion")):
+        trial = _part(tuned, name)
+        if not trial:
+            continue
+        estimate = _part(trial, "estimate")
+        gain, ci95 = estimate.get("difference"), estimate.get("ci95")
+        by = f" nDCG@10 {gain:+.3f} ({ci95[0]:+.3f}, {ci95[1]:+.3f})." if isinstance(gain, float) and isinstance(ci95, list) else ""
+        lines.append(f"{title}: {'adopted' if trial.get('adopted') else 'not adopted'}. {trial.get('reason')}{by}")
+    return lines
 
 
 def _interval(measure: Mapping[str, object]) -> str:
