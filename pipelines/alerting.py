@@ -71,8 +71,14 @@ def _held(settings: Settings, source: str, reasons: list[str]) -> Alert:
 def _published(settings: Settings, decision: Decision) -> Alert:
     counts: dict[str, Json] = dict(decision.counts)
     held = f"; held: {', '.join(sorted(decision.held))}" if decision.held else ""
-    what = f"Release {decision.revision} is live with {counts.get('documents')} documents and {counts.get('chunks')} passages{held}."
-    facts: dict[str, Json] = {"revision": decision.revision, "counts": counts, "held": list[Json](sorted(decision.held))}
+    spite = f", in spite of failed checks: {decision.override.says}" if decision.overridden and decision.override else ""
+    what = f"Release {decision.revision} is live with {counts.get('documents')} documents and {counts.get('chunks')} passages{held}{spite}."
+    facts: dict[str, Json] = {
+        "revision": decision.revision,
+        "counts": counts,
+        "held": list[Json](sorted(decision.held)),
+        "overridden": list[Json](decision.overridden),
+    }
     return Alert(kind="published", subject="release", what=what, facts=facts, link=_service(settings, f"/v1/releases/{decision.revision}"))
 
 

@@ -1,4 +1,4 @@
-"""Alerts to people: a signed JSON POST to each webhook when something was published, held, refused, failed or is stale.
+"""Alerts to people: a signed JSON POST to each webhook when something was published, held, refused, rolled back, overridden, or is stale.
 
 An alert says names, counts, ids, links and what to do; it never holds text of a document. The format and the signature are
 those of the Standard Webhooks specification, so that a receiver can check them with a library.
@@ -28,7 +28,9 @@ from search_index.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
-AlertKind = Literal["published", "held", "refused", "failed", "stale", "fresh"]
+AlertKind = Literal[
+    "published", "held", "refused", "failed", "stale", "fresh", "rolled_back", "frozen", "overridden", "resumed"
+]  # fmt: skip
 BUDGET_S = 4.0
 """What a run spends at most on delivering; what is not delivered by then is delivered later."""
 _TIMEOUT_S = 2.0

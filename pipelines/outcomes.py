@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue as Json
 
 from search_index.engine.interface import Candidate
+from search_index.model.operating import Override
 from search_index.model.release import Held, Manifest, Stage
 
 CHANGED_ROWS_SHOWN = 50
@@ -45,7 +46,11 @@ class DoneAhead:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a run's release ended: ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``."""
+    """How a run's release ended.
+
+    ``status`` is ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``, or ``frozen``: its gates let it through
+    and a person had stopped publishing. ``overridden`` are the failed verdicts that an override excused.
+    """
 
     status: str
     revision: int | None
@@ -54,6 +59,8 @@ class Decision:
     reasons: list[str]
     gates: dict[str, str]
     counts: dict[str, Json]
+    overridden: list[str] = field(default_factory=list)
+    override: Override | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import getpass
 
 from pipelines.outcomes import Decision, Nothing, StagedCandidate
+from pipelines.point_log import log_points
 from pipelines.workspace import Workspace
 from quality_checks.gates import Expected, decide, expected_of_candidate, expected_of_source
 from search_index.errors import PlumblineError, Refused
-from search_index.model.release import Held, Verdict
+from search_index.model.release import Held, Manifest, Verdict
 
 
 def conclude(workspace: Workspace) -> Decision:
@@ -26,30 +27,64 @@ def conclude(workspace: Workspace) -> Decision:
             "Materialise candidate, evaluation and release together, or run `plumbline ingest`.",
         )
     manifest, catalog = staged.manifest, workspace.home.catalog
+    override = catalog.override(workspace.home.signing_key())
     expected = _expected(workspace, staged)
-    verdicts = _found(workspace, expected)
-    ruling = decide(manifest, staged.parent, expected, verdicts)
+    ruling = decide(manifest, staged.parent, expected, _found(workspace, expected), override)
     reasons = list(ruling.reasons)
+    freeze = None if reasons else catalog.frozen()
     catalog.record_decision(manifest.revision, ruling.decided_by)
-    if ruling.outcome == "publish":
-        try:
-            staged.candidate.publish()
-            catalog.publish(manifest.revision, manifest.parent, getpass.getuser())
-        except PlumblineError as e:
-            reasons.append(str(e))
+    if freeze is not None:
+        reasons = [f"{freeze.says}; `plumbline releases resume` lifts it"]
+    elif not reasons:
+        reasons = _publish(workspace, staged, ruling.overridden)
     if reasons:
         staged.candidate.discard()
         catalog.reject(manifest.revision, reasons)
     workspace.candidate = None
     return Decision(
-        status="refused" if reasons else "published",
+        status="frozen" if freeze is not None else "refused" if reasons else "published",
         revision=manifest.revision,
         live=catalog.pointer().live,
         held={h.source: h.reasons for h in manifest.held},
         reasons=reasons,
         gates={f"{v.subject}/{v.check}": v.outcome for v in ruling.decided_by},
         counts=manifest.counts.model_dump(mode="json"),
+        overridden=ruling.overridden,
+        override=override,
     )
+
+
+def _publish(workspace: Workspace, staged: StagedCandidate, overridden: list[str]) -> list[str]:
+    """Make the candidate live; why it could not be, where it could not.
+
+    Its manifest is signed only here: what was staged and never let through is not signed, and whatever somebody makes of it in the
+    catalog, no service loads it.
+    """
+    manifest, catalog = staged.manifest, workspace.home.catalog
+    if lost := pinned_since(workspace, manifest):
+        return [f"release {lost[0]} was pinned while this one was staged, which does not hold it; run the ingest again"]
+    try:
+        reader = staged.candidate.reader()
+        try:
+            log_points(workspace.lake, manifest.index, manifest.revision, reader.ledger())
+        finally:
+            reader.close()
+        staged.candidate.publish()
+        catalog.record_manifest(manifest, manifest.sign(workspace.home.signing_key()))
+        catalog.record_overridden(manifest.revision, overridden)
+        catalog.publish(manifest.revision, manifest.parent, getpass.getuser())
+    except PlumblineError as e:
+        return [str(e)]
+    return []
+
+
+def pinned_since(workspace: Workspace, manifest: Manifest) -> list[int]:
+    """Releases of this index that were pinned since the candidate was begun, and that it does not answer for."""
+    catalog, held = workspace.home.catalog, manifest.retained
+    began = catalog.release(manifest.revision).created_at
+    since = [p.revision for p in catalog.pins() if p.at >= began]
+    of_index = [r for r in since if (m := catalog.release(r).manifest) and m.index == manifest.index]
+    return [r for r in of_index if held is not None and r not in held]
 
 
 def _expected(workspace: Workspace, staged: StagedCandidate) -> list[Expected]:
@@ -81,4 +116,5 @@ def _nothing(workspace: Workspace, nothing: Nothing) -> Decision:
         reasons=[],
         gates={},
         counts={},
+        override=workspace.home.catalog.override(workspace.home.signing_key()),
     )

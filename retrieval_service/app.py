@@ -16,9 +16,12 @@ from starlette.types import ASGIApp
 
 from retrieval_service import problems
 from retrieval_service.access import check_exposure, is_loopback
+from retrieval_service.announce import AnnounceOverride
+from retrieval_service.canary import CanaryRelease
 from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
 from retrieval_service.routes import console, health, lineage, quality, releases, search
+from retrieval_service.shadow import ShadowRelease
 from retrieval_service.telemetry import RequestTelemetry, Telemetry
 from search_index.errors import Busy, WrongUsage
 from search_index.home import Home, open_release
@@ -51,7 +54,8 @@ def create_app(
     """
     check_exposure(settings)
     telemetry = telemetry or Telemetry()
-    live = LiveRelease(settings, telemetry, open_home=open_home, load=load)
+    shadow, canary = ShadowRelease(telemetry, load), CanaryRelease(telemetry, load)
+    live = LiveRelease(settings, telemetry, open_home=open_home, load=load, also=[shadow.follow, canary.follow])
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +67,8 @@ def create_app(
             yield
         finally:
             await to_thread.run_sync(live.stop)
+            await to_thread.run_sync(shadow.close)
+            await to_thread.run_sync(canary.close)
 
     app = FastAPI(
         title="Plumbline",
@@ -75,8 +81,10 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings, app.state.telemetry, app.state.live = settings, telemetry, live
+    app.state.shadow, app.state.canary = shadow, canary
     problems.install(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
+    app.add_middleware(AnnounceOverride, live=live)
     for part in (search, releases, lineage, quality, health, console):
         app.include_router(part.router)
     return app

@@ -10,8 +10,10 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from retrieval_service.access import principal_of_request
+from retrieval_service.canary import CanaryRelease
 from retrieval_service.live import LiveRelease
 from retrieval_service.problems import Overloaded
+from retrieval_service.shadow import ShadowRelease
 from retrieval_service.telemetry import Telemetry, telemetry_of
 from search_index.catalog import Catalog
 from search_index.model.search import Principal
@@ -58,6 +60,18 @@ async def _live(request: Request) -> LiveRelease:
     return cast(LiveRelease, request.app.state.live)
 
 
+async def _shadow(request: Request) -> ShadowRelease:
+    return cast(ShadowRelease, request.app.state.shadow)
+
+
+async def _canary(request: Request) -> CanaryRelease:
+    return cast(CanaryRelease, request.app.state.canary)
+
+
+async def _client(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
 async def _workers(request: Request) -> SearchWorkers:
     return cast(SearchWorkers, request.app.state.workers)
 
@@ -69,6 +83,9 @@ async def _catalog(live: Annotated[LiveRelease, Depends(_live)]) -> Catalog:
 SettingsDep = Annotated[Settings, Depends(_settings)]
 TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
 LiveDep = Annotated[LiveRelease, Depends(_live)]
+CanaryDep = Annotated[CanaryRelease, Depends(_canary)]
+ClientDep = Annotated[str, Depends(_client)]
+ShadowDep = Annotated[ShadowRelease, Depends(_shadow)]
 WorkersDep = Annotated[SearchWorkers, Depends(_workers)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 PrincipalDep = Annotated[Principal, Depends(principal_of_request)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from retrieval_service.telemetry import Telemetry
 from search_index.catalog import Catalog
 from search_index.errors import HomeDamaged, NothingPublished, PlumblineError
 from search_index.home import Home, LoadedRelease, open_release
+from search_index.model.operating import Freeze, Override
 from search_index.model.release import Pointer, ReleaseRecord, now
 from search_index.settings import Settings
 
@@ -62,7 +63,9 @@ class LiveRelease:
         open_home: OpenHome = Home,
         load: OpenRelease = open_release,
         clock: Callable[[], float] = time.monotonic,
+        also: Sequence[Callable[[Home], None]] = (),
     ) -> None:
+        self._also = also
         self._settings = settings
         self._telemetry = telemetry
         self._open_home = open_home
@@ -79,6 +82,8 @@ class LiveRelease:
         self._failure: Failure | None = None
         self._failed_pointer: Pointer | None = None
         self._retry_at = 0.0
+        self._override: Override | None = None
+        self._frozen: Freeze | None = None
 
     # for requests -------------------------------------------------------------------------------------------------
 
@@ -111,6 +116,17 @@ class LiveRelease:
     def failure(self) -> Failure | None:
         """What keeps the release that is pointed at from being served, None when nothing does."""
         return self._failure
+
+    @property
+    def override(self) -> Override | None:
+        """The override of gates that stands, as of the last look; None once it has expired."""
+        override = self._override
+        return override if override is not None and override.stands(now()) else None
+
+    @property
+    def frozen(self) -> Freeze | None:
+        """Who stopped publishing, as of the last look."""
+        return self._frozen
 
     @property
     def catalog(self) -> Catalog:
@@ -152,6 +168,7 @@ class LiveRelease:
             pointer = self._read_pointer()
             if pointer is not None:
                 self._follow(pointer)
+                self._look_elsewhere()
         finally:
             self._looked.set()
             self._report()
@@ -161,6 +178,14 @@ class LiveRelease:
         while not self._stopping.wait(LOOK_EVERY_S):
             self.look()
 
+    def _look_elsewhere(self) -> None:
+        assert self._home is not None
+        for look in self._also:
+            try:
+                look(self._home)
+            except Exception as e:  # noqa: BLE001 - what else there is to look at must not keep a release from being served
+                self._telemetry.log.warning("looked elsewhere in vain", **describe(e))
+
     def _read_pointer(self) -> Pointer | None:
         try:
             if self._home is None:
@@ -168,7 +193,9 @@ class LiveRelease:
                 if self._settings.database_url is None and not self._settings.root.is_dir():
                     raise NothingPublished(f"There is no home at {self._settings.root} yet.", "Run `plumbline ingest PATH` first.")
                 self._home = self._open_home(self._settings)
-            pointer = self._home.catalog.pointer()
+            catalog = self._home.catalog
+            pointer = catalog.pointer()
+            self._override, self._frozen = catalog.override(self._home.signing_key()), catalog.frozen()
             if pointer.live is None:
                 raise NothingPublished("Nothing is published yet.", "Run `plumbline ingest PATH` first.")
         except NothingPublished as nothing:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import typer
 
 from plumbline.cli import (
+    canary,
     doctor,
     evaluate,
+    freeze,
     golden,
     ingest,
     later,
     lineage,
+    override,
+    pins,
     rebuild,
     release_diff,
     releases,
     rollback,
     search,
     serve,
+    shadow,
     sources,
+    vacuum,
 )
 from plumbline.cli import status as status_command
 from plumbline.cli.command import HELP_SETTINGS, group
@@ -45,7 +51,7 @@ def build_app() -> typer.Typer:
     golden_sets = group("golden", "Queries with known answers that every release is measured on.")
     golden.register(golden_sets)
     of_releases = group("releases", "What was published or refused, and moving between releases.")
-    for part in (releases, release_diff, rollback, rebuild):
+    for part in (releases, release_diff, rollback, freeze, override, pins, vacuum, shadow, canary, rebuild):
         part.register(of_releases)
     of_sources = group("sources", "Where documents come from, and changes that wait for a person.")
     sources.register(of_sources)

@@ -10,15 +10,17 @@ from plumbline.cli.quarantine import Quarantined
 from plumbline.up import UpState
 
 if TYPE_CHECKING:
+    from search_index.model.operating import Canary, EndedCanary, Freeze, Override
     from search_index.model.state import Change
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A symptom and the command that helps."""
+    """A symptom, the command that helps, and why it is so."""
 
     symptom: str
     command: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class LiveFacts:
     documents: int
     chunks: int
     ndcg: float | None
+    overridden: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,30 @@ class SourceFacts:
 
 @dataclass
 class Facts:
-    """Everything ``plumbline status`` tells."""
+    """Everything ``plumbline status`` tells.
+
+    ``golden_queries`` is None where they could not be read; ``trouble`` is what keeps the service from serving the live release, why,
+    and what to do.
+    """
 
     home: str
     live: LiveFacts | None = None
     head: int | None = None
     paused: str | None = None
+    frozen: Freeze | None = None
+    override: Override | None = None
+    altered_overrides: list[str] = field(default_factory=list)
+    canary: Canary | None = None
+    withdrawn: EndedCanary | None = None
+    golden_queries: int | None = None
     sources: list[SourceFacts] = field(default_factory=list)
     quarantine: dict[str, list[Quarantined]] = field(default_factory=dict)
     waiting: list[Change] = field(default_factory=list)
     last_refused: tuple[int, list[str]] | None = None
     disk: dict[str, int] = field(default_factory=dict)
     service: str | None = None
+    port: int = 0
+    trouble: tuple[str, str, str] | None = None
     up: UpState | None = None
     writer: str | None = None
     undelivered: list[str] = field(default_factory=list)
@@ -90,6 +105,12 @@ class Facts:
             "live": asdict(self.live) if self.live else None,
             "head": self.head,
             "paused": self.paused,
+            "frozen": self.frozen.model_dump(mode="json") if self.frozen else None,
+            "override": self.override.model_dump(mode="json") if self.override else None,
+            "altered_overrides": self.altered_overrides,
+            "canary": self.canary.model_dump(mode="json") if self.canary else None,
+            "withdrawn_canary": self.withdrawn.model_dump(mode="json") if self.withdrawn else None,
+            "golden_queries": self.golden_queries,
             "held": held,
             "sources": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.sources},
             "quarantined": {source: [asdict(d) for d in documents] for source, documents in self.quarantine.items()},
@@ -97,6 +118,7 @@ class Facts:
             "last_refused": {"revision": self.last_refused[0], "reasons": self.last_refused[1]} if self.last_refused else None,
             "disk": {f"{name}_bytes": size for name, size in self.disk.items()},
             "service": self.service,
+            "trouble": dict(zip(("what", "why", "remedy"), self.trouble, strict=True)) if self.trouble else None,
             "up": asdict(self.up) if self.up else None,
             "writer": self.writer,
             "undelivered_alerts": self.undelivered,

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "check", "plumbline golden check")
     def check() -> Result:
         """Whether every golden set is valid and every quote still stands in its document. Leaves with 1 when a judgement is stale."""
-        from pipelines.evaluating import judge_golden
+        from pipelines.judged_sets import judge_golden
         from pipelines.tables import Lake
         from plumbline.cli.settings import existing_home, load_settings
         from quality_checks.golden import load_golden_folder
@@ -66,15 +66,30 @@ def register(app: typer.Typer) -> None:
         most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="How many questions.")] = 50,
         output: _Output = None,
     ) -> Result:
-        """A first golden set of known-item questions, made from the headings of indexed documents: silver, to be mended by hand.
+        """A first golden set of known-item questions, made from headings and sentences of indexed documents: silver, to be mended by hand.
 
         Such questions borrow the documents' own words and so flatter the search. They tell when something broke, not how good it is.
         """
-        from plumbline.cli.golden_suggest import suggested_set
         from plumbline.cli.settings import existing_home, load_settings
+        from quality_checks.silver import silver_set
+        from search_index.errors import WrongUsage
+        from search_index.home import open_release
 
         home = existing_home(load_settings())
-        return _written(suggested_set(home, source, most), output, f"{source}_silver")
+        loaded = open_release(home, home.catalog.resolve(None))
+        try:
+            if source not in loaded.manifest.sources:
+                held = ", ".join(sorted(loaded.manifest.sources)) or "none"
+                raise WrongUsage(f"The live release has no source {source!r}.", f"It has: {held}.")
+            made = silver_set(loaded.reader, loaded.manifest.revision, source, most)
+        finally:
+            loaded.close()
+        if made is None:
+            raise WrongUsage(
+                f"Nothing in {source} has a heading or a sentence to ask for.",
+                "Write the first questions by hand; see docs/golden-sets.md.",
+            )
+        return _written(made, output, made.name)
 
 
 def _written(golden: GoldenSet, output: Path | None, name: str) -> Result:

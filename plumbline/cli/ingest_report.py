@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from search_index.model.release import Stage
     from search_index.settings import Settings
 
-Status = Literal["published", "unchanged", "held", "refused", "failed"]
+Status = Literal["published", "unchanged", "held", "refused", "frozen", "failed"]
 
 COUNTS = (
     "seen", "added", "changed", "removed", "unchanged", "parsed", "quarantined", "chunks", "embedded", "reused", "staged", "retired",
@@ -47,6 +47,7 @@ class Summary:
     reasons: list[str] = field(default_factory=list)
     counts: Mapping[str, object] = field(default_factory=dict)
     quarantine: dict[str, list[Quarantined]] = field(default_factory=dict)
+    overridden: list[str] = field(default_factory=list)
 
 
 def summarise(settings: Settings, outcome: Outcome) -> Summary:
@@ -64,7 +65,7 @@ def summarise(settings: Settings, outcome: Outcome) -> Summary:
     else:
         status, reasons = decision.status, decision.reasons  # type: ignore[assignment]
         unexplained = [f for f in outcome.failures if not _explained(f, decision.held)]
-        if status != "refused" and unexplained:
+        if status not in ("refused", "frozen") and unexplained:
             status, reasons = "failed", unexplained
     if decision is not None and decision.status == "published" and decision.revision is not None:
         for source, (staged, retired) in _points_changed(home, decision.revision).items():
@@ -81,6 +82,7 @@ def summarise(settings: Settings, outcome: Outcome) -> Summary:
         reasons=reasons,
         counts=decision.counts if decision else {},
         quarantine=quarantined_documents(settings, quarantined),
+        overridden=decision.overridden if decision else [],
     )
 
 
@@ -129,6 +131,7 @@ def documented(summary: Summary) -> dict[str, object]:
         "reasons": summary.reasons,
         "candidate": summary.candidate,
         "quarantined": {s: [{"uri": q.uri, "reason": q.reason, "remedy": q.remedy} for q in qs] for s, qs in summary.quarantine.items()},
+        "overridden": summary.overridden,
         "run_id": summary.run_id,
     }
 
@@ -137,7 +140,7 @@ def exit_code(summary: Summary) -> int:
     """0 when all is well, 3 when a gate stands in the way, 1 when something broke."""
     if summary.status == "failed":
         return EXIT_FAILED
-    return EXIT_REFUSED if summary.status == "refused" or summary.held else EXIT_OK
+    return EXIT_REFUSED if summary.status in ("refused", "frozen") or summary.held else EXIT_OK
 
 
 def show(summary: Summary) -> None:
@@ -155,17 +158,21 @@ def show(summary: Summary) -> None:
         if count > len(documents):
             console.print(f"  ... and {count - len(documents):,} more")
     for source, reasons in summary.held.items():
-        console.print(f"[yellow]Held[/yellow]: {source} stays as it was published (or unpublished), because:")
-        for reason in reasons:
-            console.print(f"  {reason}", markup=False, soft_wrap=True)
-    console.print(_release_line(summary), soft_wrap=True)
-    if summary.reasons:
-        for reason in summary.reasons:
-            console.print(f"  {reason}", markup=False, soft_wrap=True)
+        _listed(f"[yellow]Held[/yellow]: {source} stays as it was published (or unpublished), because:", reasons)
+    _listed(_release_line(summary), summary.reasons)
+    if summary.overridden:
+        _listed("[bold yellow]Overridden[/bold yellow]: it passed in spite of failed checks:", summary.overridden)
     if summary.status == "failed":
         console.print("[dim]See:[/dim] [cyan]plumbline doctor[/cyan]")
     elif summary.live is not None:
         console.print("[dim]Try:[/dim] [cyan]plumbline search 'your question'[/cyan]")
+
+
+def _listed(heading: str, reasons: list[str]) -> None:
+    console = out()
+    console.print(heading, soft_wrap=True)
+    for reason in reasons:
+        console.print(f"  {reason}", markup=False, soft_wrap=True)
 
 
 def _release_line(summary: Summary) -> str:
@@ -183,4 +190,6 @@ def _release_line(summary: Summary) -> str:
     if summary.status == "refused":
         refused = f" release {summary.candidate} was refused," if summary.candidate is not None else ""
         return f"[bold red]Refused[/bold red]:{refused} {live}, because:"
+    if summary.status == "frozen":
+        return f"[bold yellow]Frozen[/bold yellow]: release {summary.candidate} passed its gates and was not published, {live}, because:"
     return f"[bold red]Failed[/bold red]: {live}. What failed:"

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
         """
         from plumbline.cli.replay import compare, content_signed, put_in_place, replay
         from plumbline.cli.settings import existing_home, load_settings
+        from search_index.home import newest_with_index
         from search_index.lease import Lease
 
         settings = load_settings()
@@ -42,16 +43,17 @@ def register(app: typer.Typer) -> None:
             built = replay(home, record, scratch, say)
             found = compare(home, record, built)
             signed = content_signed(home, record, built)
-            replaced = found.damaged is not None and signed and put_in_place(home, record, built)
+            serving = newest_with_index(home, built.index).revision
+            replaced = found.damaged is not None and signed and serving == revision and put_in_place(home, record, built)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             lease.release()
         document = found.document() | {"revision": revision, "as_signed": signed, "replaced": replaced}
         whole = replaced or (found.damaged is None and found.identical)
-        return Result(document, lambda: _show(revision, found, replaced), EXIT_OK if whole else EXIT_FAILED)
+        return Result(document, lambda: _show(revision, serving, found, replaced), EXIT_OK if whole else EXIT_FAILED)
 
 
-def _show(revision: int, found: Comparison, replaced: bool) -> None:
+def _show(revision: int, serving: int, found: Comparison, replaced: bool) -> None:
     from rich.text import Text
 
     console = out()
@@ -59,6 +61,8 @@ def _show(revision: int, found: Comparison, replaced: bool) -> None:
         console.print(Text(f"The index of release {revision} is damaged: {found.damaged}", style="red"), soft_wrap=True)
         if replaced:
             console.print(Text("The one built anew is what was signed and has taken its place.", style="green"))
+        elif serving != revision:
+            console.print(Text(f"The directory of release {serving} serves it: plumbline releases rebuild {serving}", style="cyan"))
         else:
             console.print(Text("The one built anew is not what was signed, so it was not put in place.", style="red"))
             console.print(Text("Roll back to another release, or remove its source's tables and run `plumbline ingest`.", style="cyan"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plumbline.cli.command import Result, command
-from plumbline.cli.output import out
+from plumbline.cli.output import out, table
 
 if TYPE_CHECKING:
     from search_index.home import Home
@@ -73,7 +73,7 @@ def compare(home: Home, a: int, b: int) -> dict[str, object]:
         "b": b,
         "documents": named.document(),
         "chunks": chunks.document(),
-        "scores": {"a": before.scores, "b": after.scores},
+        "scores": {"a": before.scores, "b": after.scores, "changes": score_changes(before.scores, after.scores)},
         "settings": _settings(before, after),
     }
 
@@ -130,12 +130,36 @@ def _addresses(home: Home, record: ReleaseRecord, held: Held, documents: Sequenc
     return {document: str(payloads[held.points[document]]["uri"]) for document in documents if held.points[document] in payloads}
 
 
+def score_changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, dict[str, dict[str, float]]]:
+    """Mode, measure -> what it was, what it is, and the difference, where both releases were measured.
+
+    Each was measured on the golden sets of its day; where these differ, so do the questions, and `settings` says ``golden``.
+    """
+    changes: dict[str, dict[str, dict[str, float]]] = {}
+    old, new = _measured(before), _measured(after)
+    for mode, measure in sorted(old.keys() & new.keys()):
+        a, b = old[mode, measure], new[mode, measure]
+        changes.setdefault(mode, {})[measure] = {"a": a, "b": b, "difference": round(b - a, 6)}
+    return changes
+
+
+def _measured(scores: Mapping[str, object]) -> dict[tuple[str, str], float]:
+    modes = scores.get("modes")
+    found: dict[tuple[str, str], float] = {}
+    for mode, measures in modes.items() if isinstance(modes, dict) else ():
+        for measure, figure in measures.items() if isinstance(measures, dict) else ():
+            value = figure.get("value") if isinstance(figure, dict) else figure
+            if isinstance(value, int | float):
+                found[str(mode), str(measure)] = float(value)
+    return found
+
+
 def _settings(before: ReleaseRecord, after: ReleaseRecord) -> dict[str, object]:
     """What else of the manifests differs, as ``{name: {a, b}}``."""
     if before.manifest is None or after.manifest is None:
         return {}
     both = [record.manifest.model_dump(mode="json") for record in (before, after) if record.manifest]
-    named = ("index", "model", "bm25", "ranking", "golden", "held")
+    named = ("index", "model", "bm25", "ranking", "golden", "held", "override")
     changed: dict[str, object] = {name: {"a": both[0][name], "b": both[1][name]} for name in named if both[0][name] != both[1][name]}
     contracts = [{source: pin["contract_version"] + " " + pin["contract"][:12] for source, pin in each["sources"].items()} for each in both]
     if contracts[0] != contracts[1]:
@@ -145,8 +169,6 @@ def _settings(before: ReleaseRecord, after: ReleaseRecord) -> dict[str, object]:
 
 def _show(document: dict[str, object]) -> None:
     from rich.text import Text
-
-    from plumbline.cli.up_report import ndcg_of
 
     console = out()
     console.print(f"From release {document['a']} to {document['b']}:")
@@ -163,9 +185,17 @@ def _show(document: dict[str, object]) -> None:
             if len(ids) > SHOWN:
                 console.print(Text(f"  {mark} ... and {len(ids) - SHOWN:,} more (--json has them all)", style="dim"))
     scores = document["scores"]
-    if isinstance(scores, dict):
-        shown = ["-" if value is None else f"{value:.3f}" for value in (ndcg_of(scores["a"]), ndcg_of(scores["b"]))]
-        console.print(f"[bold]nDCG@10[/bold]  {shown[0]} -> {shown[1]}")
+    changes = scores["changes"] if isinstance(scores, dict) else {}
+    rows = [
+        [mode, measure, f"{figure['a']:.3f}", f"{figure['b']:.3f}", f"{figure['difference']:+.3f}"]
+        for mode, measures in changes.items()
+        for measure, figure in measures.items()
+    ]
+    if rows:
+        names = ("mode", "measure", str(document["a"]), str(document["b"]), "change")
+        console.print(table(names, rows, numbers=names[2:]))
+    else:
+        console.print("[bold]scores[/bold]  not both were measured")
     settings = document["settings"]
     for name in settings if isinstance(settings, dict) else ():
         console.print(Text(f"{name} differs (--json shows how)", style="yellow"))

@@ -1,4 +1,4 @@
-"""Staging the releases of one index again, in order, from the tables they pin: the last is then the index as it was signed."""
+"""Staging the points of a release again, revision by revision, from the tables that retained releases pin: the index as it was signed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipelines.point_log import LoggedPoint
     from pipelines.points import DesiredPoint
     from pipelines.tables import Lake
     from search_index.bm25 import Bm25Settings
-    from search_index.engine.interface import Candidate, Delta
+    from search_index.engine.interface import Candidate
     from search_index.home import Home
     from search_index.model.release import Manifest, ReleaseRecord
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -40,58 +39,89 @@ class Comparison:
         return {"chunks": self.chunks, "identical": self.identical, "damaged": self.damaged, "differences": differences}
 
 
-def chain(home: Home, record: ReleaseRecord) -> list[Manifest]:
-    """The releases that an index was built up by, from its first to ``record``.
-
-    Errors:
-        ReleaseUntrusted: one of them is not what was signed.
-    """
-    from search_index.home import trusted_manifest
-
-    manifest = trusted_manifest(home, record)
-    links = [manifest]
-    while manifest.parent is not None:
-        parent = trusted_manifest(home, home.catalog.release(manifest.parent))
-        if parent.index != manifest.index:
-            break
-        links.append(parent)
-        manifest = parent
-    return links[::-1]
-
-
 def replay(home: Home, record: ReleaseRecord, scratch: Path, say: Callable[[str], None]) -> Candidate:
-    """Stage every release of the chain again below ``scratch``; gives the last, published there.
+    """Stage the release's points again below ``scratch``; where its directory serves others too, what these see as well.
+
+    Each point is staged under the revision that first brought it, since its id and its payload name that.
 
     Errors:
         HomeDamaged: the tables no longer hold what a release pins.
         DiskFull: there is no room for it.
     """
+    from pipelines.points import points_table
     from pipelines.tables import Lake
     from search_index.engine.embedded import EmbeddedEngine
+    from search_index.engine.interface import Delta
+    from search_index.home import trusted_manifest
 
-    engine, lake = EmbeddedEngine(scratch), Lake(home.settings.lake)
-    links = chain(home, record)
+    engine, lake, manifest = EmbeddedEngine(scratch), Lake(home.settings.lake), trusted_manifest(home, record)
+    run_ids, answered = _published(home, manifest)
+    logged = _needed(lake, manifest, sorted(run_ids), answered)
+    points = _found(home, lake, logged, answered)
+    steps = sorted({p.valid_from for p in logged} | {p.valid_to for p in logged if p.valid_to <= record.revision} | {record.revision})
     built: Candidate | None = None
-    head: int | None = None
-    for number, manifest in enumerate(links, start=1):
-        say(f"Release {manifest.revision}, {number} of {len(links)} of its index")
-        delta = _delta(lake, manifest, _standing(built))
-        vacuum = _vacuum_before(home, record, manifest) if manifest is links[-1] else None
-        built = engine.stage(manifest.index, head, manifest.revision, delta, _bm25(manifest), manifest.model.dimension, vacuum)
+    for number, revision in enumerate(steps, start=1):
+        say(f"Release {revision}, {number} of {len(steps)} that its points are of")
+        added = [points[p.chunk_id, p.payload_digest] for p in logged if p.valid_from == revision]
+        retired = sorted(p.point_id for p in logged if p.valid_to == revision)
+        delta = Delta(points_table(added, revision, run_ids[revision]), retired)
+        head = built.revision if built is not None else None
+        retained = manifest.retained if revision == record.revision else None
+        built = engine.stage(manifest.index, head, revision, delta, _bm25(manifest), manifest.model.dimension, retained)
         built.publish()
-        head = manifest.revision
     assert built is not None
     return built
 
 
-def _standing(built: Candidate | None) -> dict[str, Row]:
-    """The current points of what is built so far, by chunk."""
-    if built is None:
-        return {}
-    from search_index.model.search import OPEN_END
+def _published(home: Home, manifest: Manifest) -> tuple[dict[int, str], list[int]]:
+    """The run of every release of an index up to one of them, and which of these it is to answer for, newest first.
 
-    rows = _rows(built, OPEN_END - 1)
-    return {str(row["chunk_id"]): row for row in rows.to_pylist()}
+    Only the newest directory of an index serves older releases, and only it has to be made again to the last point.
+    """
+    records = [r for r in home.catalog.releases(10_000, published_only=True) if r.revision <= manifest.revision and r.manifest]
+    run_ids = {r.revision: r.run_id for r in records if r.manifest and r.manifest.index == manifest.index}
+    if not is_newest(home, manifest):
+        return run_ids, [manifest.revision]
+    held = [r for r in run_ids if manifest.retained is None or r in manifest.retained or r == manifest.revision]
+    return run_ids, sorted(held, reverse=True)
+
+
+def is_newest(home: Home, manifest: Manifest) -> bool:
+    """Whether it is the newest release of its index, whose directory serves all the others."""
+    from search_index.home import newest_with_index
+
+    return newest_with_index(home, manifest.index).revision == manifest.revision
+
+
+def _needed(lake: Lake, manifest: Manifest, published: list[int], answered: list[int]) -> list[LoggedPoint]:
+    """The points that any of the revisions can see. Only the log knows what a release retired that came later than ``manifest``."""
+    from pipelines.point_log import logged_points
+
+    logged = logged_points(lake, manifest.index, published)
+    return [p for p in logged if any(p.valid_from <= revision < p.valid_to for revision in answered)]
+
+
+def _found(home: Home, lake: Lake, logged: list[LoggedPoint], answered: list[int]) -> dict[tuple[str, str], DesiredPoint]:
+    """Each point by chunk and digest, from the tables of the newest release that sees it."""
+    from pipelines.points import desired_points
+    from search_index.errors import HomeDamaged
+    from search_index.home import trusted_manifest
+
+    found: dict[tuple[str, str], DesiredPoint] = {}
+    for revision in answered:
+        visible = {(p.chunk_id, p.payload_digest) for p in logged if p.valid_from <= revision < p.valid_to}
+        if visible <= found.keys():
+            continue
+        manifest = trusted_manifest(home, home.catalog.release(revision))
+        for source, pin in manifest.sources.items():
+            found |= {(p.chunk_id, p.digest): p for p in desired_points(lake, source, pin, manifest.model)}
+    lost = {(p.chunk_id, p.payload_digest) for p in logged} - found.keys()
+    if lost:
+        raise HomeDamaged(
+            f"{len(lost)} of {len(logged)} points are not in the tables any more, chunk {min(lost)[0]} for one.",
+            "Roll back to another release, or run `plumbline ingest` for a new one.",
+        )
+    return found
 
 
 def _rows(built: Candidate, revision: int) -> pa.Table:
@@ -109,31 +139,12 @@ def _seen(ledger: pa.Table, revision: int) -> pa.Table:
     return seen.select(["chunk_id", "point_id", "payload_digest", "vector_sha256", "payload_sha256"])
 
 
-def _delta(lake: Lake, manifest: Manifest, standing: dict[str, Row]) -> Delta:
-    from pipelines.points import desired_points, points_table
-    from search_index.engine.interface import Delta
-
-    wanted: dict[str, DesiredPoint] = {}
-    for source, pin in manifest.sources.items():
-        wanted |= {point.chunk_id: point for point in desired_points(lake, source, pin, manifest.model)}
-    added = [p for p in wanted.values() if p.chunk_id not in standing or standing[p.chunk_id]["payload_digest"] != p.digest]
-    replaced = {point.chunk_id for point in added}
-    retired = sorted(str(row["point_id"]) for chunk, row in standing.items() if chunk not in wanted or chunk in replaced)
-    return Delta(points_table(added, manifest.revision, manifest.run_id), retired)
-
-
 def _bm25(manifest: Manifest) -> Bm25Settings:
     from dataclasses import fields
 
     from search_index.bm25 import Bm25Settings
 
     return Bm25Settings(**{f.name: manifest.bm25[f.name] for f in fields(Bm25Settings)})  # type: ignore[arg-type]
-
-
-def _vacuum_before(home: Home, record: ReleaseRecord, manifest: Manifest) -> int | None:
-    """The oldest revision that was retained when the release was staged: the directory that was signed held nothing older."""
-    published = [r.revision for r in home.catalog.releases(10_000, published_only=True) if r.revision < record.revision]
-    return min(published[: home.settings.retain_releases], default=None) if manifest.parent is not None else None
 
 
 def content_signed(home: Home, record: ReleaseRecord, built: Candidate) -> bool:

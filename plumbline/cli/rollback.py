@@ -1,4 +1,4 @@
-"""``plumbline releases rollback`` and ``resume``: move the live pointer back, and forward again."""
+"""``plumbline releases rollback`` and ``resume``: move the live pointer back, and forward again, and lift a freeze."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.cli.command import Result, command
-from plumbline.cli.output import out
+from plumbline.cli.output import out, say
 
 if TYPE_CHECKING:
     from search_index.home import Home
+    from search_index.model.operating import Freeze
 
 
 def register(app: typer.Typer) -> None:
@@ -22,16 +23,19 @@ def register(app: typer.Typer) -> None:
         reason: Annotated[str, typer.Option("--reason", help="Why; kept and shown while publishing is paused.")] = "no reason given",
     ) -> Result:
         """Make an older release the live one, within a second and for all documents at once. Publishing pauses until `releases resume`."""
+        from pipelines.alert_orders import alert_rollback
         from plumbline.cli.settings import actor, existing_home, load_settings
 
-        home = existing_home(load_settings())
+        settings = load_settings()
+        home = existing_home(settings)
         pointer = home.catalog.pointer()
         if pointer.live == revision and (pointer.paused or pointer.head == revision):
             document = {"live": revision, "head": pointer.head, "paused": pointer.paused, "moved": False}
             return Result(document, lambda: out().print(f"Release {revision} is live already; nothing to do."))
-        _check(home, revision)
+        check_servable(home, revision)
         paused = f"rolled back to release {revision} by {actor()}: {reason.strip()}"
         home.catalog.move_live(revision, "rollback", actor(), reason.strip(), paused)
+        alert_rollback(settings, pointer.live, revision, actor(), reason.strip(), say)
         document = {"live": revision, "head": pointer.head, "paused": paused, "moved": True}
         return Result(document, lambda: _rolled_back(pointer.live, revision))
 
@@ -39,24 +43,31 @@ def register(app: typer.Typer) -> None:
     def resume(
         reason: Annotated[str, typer.Option("--reason", help="Why it may go on; kept with it.")] = "resumed",
     ) -> Result:
-        """Let publishing go on after a rollback. The release published last becomes the live one again; the next ingest builds on it."""
+        """Let publishing go on after a freeze or a rollback.
+
+        The release published last becomes the live one again, and the next ingest builds on it.
+        """
+        from pipelines.alert_orders import alert_resumed
         from plumbline.cli.settings import actor, existing_home, load_settings
-        from search_index.errors import NothingPublished
 
-        home = existing_home(load_settings())
-        pointer = home.catalog.pointer()
-        if pointer.head is None:
-            raise NothingPublished("Nothing is published yet, so nothing is paused.", "Run `plumbline ingest PATH` first.")
+        settings = load_settings()
+        home = existing_home(settings)
+        pointer, frozen = home.catalog.pointer(), home.catalog.frozen()
         head = pointer.head
-        if pointer.paused is None and pointer.live == head:
-            document = {"live": head, "head": head, "paused": None, "moved": False}
-            return Result(document, lambda: out().print(f"Publishing is not paused, and release {head} is live; nothing to do."))
-        _check(home, head)
-        home.catalog.move_live(head, "resume", actor(), reason, None)
-        return Result({"live": head, "head": head, "paused": None, "moved": pointer.live != head}, lambda: _resumed(pointer.live, head))
+        moved = head is not None and (pointer.paused is not None or pointer.live != head)
+        document = {"live": head, "head": head, "paused": None, "thawed": frozen is not None, "moved": pointer.live != head}
+        if frozen is None and not moved:
+            says = f"Publishing is not paused, and release {head} is live; nothing to do." if head else "Nothing is published or paused."
+            return Result(document, lambda: out().print(says))
+        if moved and head is not None:
+            check_servable(home, head)
+            home.catalog.move_live(head, "resume", actor(), reason, None)
+        home.catalog.thaw(actor(), reason)
+        alert_resumed(settings, head, actor(), reason, say)
+        return Result(document, lambda: _resumed(pointer.live, head, frozen))
 
 
-def _check(home: Home, revision: int) -> None:
+def check_servable(home: Home, revision: int) -> None:
     """Only what can be opened and is what was signed goes live.
 
     Errors:
@@ -78,8 +89,10 @@ def _rolled_back(before: int | None, revision: int) -> None:
     console.print("Publishing is paused. When the cause is mended: [cyan]plumbline releases resume[/cyan]")
 
 
-def _resumed(before: int | None, head: int) -> None:
+def _resumed(before: int | None, head: int | None, frozen: Freeze | None) -> None:
     console = out()
     if before != head:
         console.print(f"Release {head}, the one published last, is live again (was {before}).")
+    if frozen is not None:
+        console.print(f"Lifted: {frozen.says}.", markup=False, soft_wrap=True)
     console.print("Publishing goes on. To bring the sources up to date: [cyan]plumbline ingest[/cyan]")

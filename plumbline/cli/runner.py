@@ -31,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _attempt(arguments: list[str], output: JsonOutput | None, debug: bool) -> int:
     from plumbline.cli.app import build_app
+    from plumbline.cli.banner import announce_orders
 
     try:
         result = build_app()(arguments, prog_name="plumbline", standalone_mode=False)
@@ -42,6 +43,7 @@ def _attempt(arguments: list[str], output: JsonOutput | None, debug: bool) -> in
             output.say(result.document)
         else:
             result.show()
+        announce_orders()
         return result.code
     except KeyboardInterrupt:
         return _failed(output, "interrupted", "Interrupted.", "Run it again: it goes on where it stopped.", EXIT_INTERRUPTED)

@@ -8,6 +8,7 @@ import typer
 
 from plumbline.cli.command import Result, command
 from plumbline.cli.output import out, when
+from plumbline.cli.sources_contracts import show_contracts
 from plumbline.cli.sources_table import show_sources
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``list``, which is also what the bare command does, and ``accept``."""
+    """Add ``list``, which is also what the bare command does, ``show`` and ``accept``."""
 
     @app.callback(invoke_without_command=True, no_args_is_help=False)
     def bare(
@@ -31,13 +32,30 @@ def register(app: typer.Typer) -> None:
         """Every source: its state, documents, passages, quarantine, last change, lag against its SLA, and what waits to be accepted."""
         return _listed()
 
+    @command(app, "show", "plumbline sources show handbook")
+    def show(source: Annotated[str, typer.Argument(help="The source's name.")]) -> Result:
+        """The versions of one source's contract that runs have met: what each changed, and what of it had to be acknowledged."""
+        from plumbline.cli.settings import existing_home, load_settings
+        from search_index.errors import WrongUsage
+
+        catalog = existing_home(load_settings()).catalog
+        versions, changes = catalog.contract_versions(source), catalog.changes(source)
+        if not versions:
+            raise WrongUsage(f"No run has met a contract of a source {source!r}.", "`plumbline sources` lists those there are.")
+        document = {
+            "source": source,
+            "contracts": [version.model_dump(mode="json", exclude={"terms"}) for version in versions],
+            "changes": [change.model_dump(mode="json") for change in changes],
+        }
+        return Result(document, lambda: show_contracts(versions, changes))
+
     @command(app, "accept", 'plumbline sources accept handbook --change 1f0c2a9b --reason "the old manual is retired"')
     def accept(
         source: Annotated[str, typer.Argument(help="The source's name.")],
         change: Annotated[str, typer.Option("--change", help="The change's id, or how it begins.")],
         reason: Annotated[str, typer.Option("--reason", help="Why it is all right; kept with it.")],
     ) -> Result:
-        """Let a waiting change through: a mass removal, a loosened contract, a source that is gone.
+        """Let a waiting change through: a mass removal, a loosened contract, a source that is gone or unlike it was.
 
         It takes effect with the next ingest.
         """

@@ -31,29 +31,15 @@ def _show(facts: Facts) -> None:
     from rich.text import Text
 
     console = out()
-
-    def line(label: str, value: str, style: str = "") -> None:
-        console.print(Text.assemble((f"{label:<11}", "dim"), (value, style)), soft_wrap=True)
-
-    line("home", facts.home)
-    if facts.live is None:
-        line("live", "nothing is published yet", "yellow")
-    else:
-        live = facts.live
-        ndcg = f", nDCG@10 {live.ndcg:.3f}" if live.ndcg is not None else ""
-        size = f"{counted(live.documents, 'document')}, {counted(live.chunks, 'passage')}"
-        line("live", f"release {live.revision}, published {live.published_at:%Y-%m-%d %H:%M} UTC, {size}{ndcg}", "bold green")
-    if facts.head is not None and facts.live is not None and facts.head != facts.live.revision:
-        line("head", f"release {facts.head}; the live one was rolled back to", "yellow")
-    if facts.paused:
-        line("paused", facts.paused, "yellow")
-    line("service", f"answers at {facts.service}" if facts.service else "not running", "" if facts.service else "dim")
+    _line("home", facts.home)
+    _show_release(facts)
+    _line("service", f"answers at {facts.service}" if facts.service else "not running", "" if facts.service else "dim")
     if facts.up is not None:
-        line("up", f"process {facts.up.pid}, Dagster at {facts.up.dagster}")
+        _line("up", f"process {facts.up.pid}, Dagster at {facts.up.dagster}")
     if facts.writer:
-        line("writing", facts.writer, "yellow")
+        _line("writing", facts.writer, "yellow")
     disk = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in facts.disk.items() if name != "free")
-    line("disk", f"{disk}; {facts.disk['free'] / 1e9:,.1f} GB free")
+    _line("disk", f"{disk}; {facts.disk['free'] / 1e9:,.1f} GB free")
     if facts.sources:
         console.print()
         show_sources(facts.sources)
@@ -62,7 +48,34 @@ def _show(facts: Facts) -> None:
         console.print(Text(f"In quarantine, {source}:", style="yellow"))
         for document in documents:
             console.print(Text(f"  {document.line}"), soft_wrap=True)
-    if facts.advice:
+    for advice in facts.advice:
         console.print()
-        for advice in facts.advice:
-            console.print(Text.assemble((f"{advice.symptom}\n", "yellow"), ("  -> ", "dim"), (advice.command, "cyan")), soft_wrap=True)
+        said = ((f"{advice.symptom}\n", "yellow"), ("  why: ", "dim"), f"{advice.why}\n", ("  -> ", "dim"), (advice.command, "cyan"))
+        console.print(Text.assemble(*said), soft_wrap=True)
+
+
+def _show_release(facts: Facts) -> None:
+    """What is live, and what keeps it from being something else."""
+    if facts.live is None:
+        _line("live", "nothing is published yet", "yellow")
+    else:
+        live = facts.live
+        ndcg = f", nDCG@10 {live.ndcg:.3f}" if live.ndcg is not None else ""
+        size = f"{counted(live.documents, 'document')}, {counted(live.chunks, 'passage')}"
+        _line("live", f"release {live.revision}, published {live.published_at:%Y-%m-%d %H:%M} UTC, {size}{ndcg}", "bold green")
+    if facts.head is not None and facts.live is not None and facts.head != facts.live.revision:
+        _line("head", f"release {facts.head}; the live one was rolled back to", "yellow")
+    if facts.paused:
+        _line("paused", facts.paused, "yellow")
+    if facts.frozen is not None:
+        _line("frozen", facts.frozen.says, "bold yellow")
+    if facts.canary is not None:
+        _line("canary", f"release {facts.canary.revision} answers {facts.canary.share:.0%}, since {facts.canary.at:%Y-%m-%d %H:%M} UTC")
+    if facts.override is not None:
+        _line("OVERRIDE", facts.override.says, "bold red")
+
+
+def _line(label: str, value: str, style: str = "") -> None:
+    from rich.text import Text
+
+    out().print(Text.assemble((f"{label:<11}", "dim"), (value, style)), soft_wrap=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.cli.advice import advise
+from plumbline.cli.banner import standing_orders
 from plumbline.cli.facts import Facts, LiveFacts, SourceFacts
 from plumbline.cli.quarantine import quarantined_documents
-from plumbline.cli.ready import address_of, answers
+from plumbline.cli.ready import address_of, answers, fetch
 from plumbline.cli.settings import has_home
 from plumbline.cli.up_report import ndcg_of
 from plumbline.up import up_state
@@ -18,6 +19,7 @@ from plumbline.up import up_state
 if TYPE_CHECKING:
     from quality_checks.contracts import Contract
     from search_index.catalog import Catalog
+    from search_index.home import Home
     from search_index.model.release import ReleaseRecord
     from search_index.settings import Settings
 
@@ -25,37 +27,75 @@ if TYPE_CHECKING:
 def gather(settings: Settings) -> Facts:
     """Look at everything once."""
     address = address_of(settings)
+    service = address if answers(f"{address}/health/live", timeout_s=0.5) else None
     facts = Facts(
         home=str(settings.root),
         disk=_disk(settings),
-        service=address if answers(f"{address}/health/live", timeout_s=0.5) else None,
+        service=service,
+        port=settings.port,
+        trouble=_trouble(service) if service else None,
+        golden_queries=_golden_queries(settings),
         up=up_state(settings),
         writer=writer_of(settings),
         undelivered=_undelivered(settings),
     )
     if has_home(settings):
-        from search_index.catalog import Catalog
+        from search_index.home import Home
 
-        _from_catalog(settings, Catalog.open(settings.catalog_url), facts)
+        _from_catalog(settings, Home(settings), facts)
     else:
         _sources(settings, None, None, facts)
     facts.advice = advise(facts)
     return facts
 
 
-def _from_catalog(settings: Settings, catalog: Catalog, facts: Facts) -> None:
-    pointer = catalog.pointer()
+def _from_catalog(settings: Settings, home: Home, facts: Facts) -> None:
+    from search_index.model.operating import BY_SERVICE
+
+    catalog = home.catalog
+    standing, pointer = standing_orders(home), catalog.pointer()
+    facts.frozen, facts.override, facts.altered_overrides = standing.frozen, standing.override, standing.altered
     facts.head, facts.paused = pointer.head, pointer.paused
+    facts.canary, ended = catalog.canary(), catalog.last_canary()
+    if facts.canary is None and ended is not None and ended.ended_by == BY_SERVICE:
+        facts.withdrawn = ended
     record = catalog.release(pointer.live) if pointer.live is not None else None
     if record is not None and record.manifest is not None and record.published_at is not None:
         counts = record.manifest.counts
-        facts.live = LiveFacts(record.revision, record.published_at, counts.documents, counts.chunks, ndcg_of(record.scores))
+        facts.live = LiveFacts(
+            record.revision, record.published_at, counts.documents, counts.chunks, ndcg_of(record.scores), record.overridden
+        )
     newest = next(iter(catalog.releases(1)), None)
     if newest is not None and newest.status == "rejected":
         facts.last_refused = (newest.revision, newest.reasons)
     facts.waiting = [change for change in catalog.changes() if change.accepted_at is None]
     facts.quarantine = quarantined_documents(settings, catalog.quarantined())
     _sources(settings, catalog, record, facts)
+
+
+def _trouble(service: str) -> tuple[str, str, str] | None:
+    """What the service says of itself, where it does not serve the release that it should."""
+    ready = fetch(f"{service}/health/ready") or {}
+    trouble = ready.get("trouble")
+    if isinstance(trouble, dict):
+        return (
+            f"release {ready.get('revision')} answers instead of {trouble.get('subject')}",
+            str(trouble["reason"]),
+            str(trouble["remedy"]),
+        )
+    if "revision" not in ready and ready:
+        return "it answers no search", str(ready.get("detail")), str(ready.get("remedy"))
+    return None
+
+
+def _golden_queries(settings: Settings) -> int | None:
+    from quality_checks.golden import load_golden_folder
+    from search_index.errors import PlumblineError
+
+    try:
+        return sum(len(golden.queries) for golden in load_golden_folder([folder / "golden" for folder in settings.contract_folders]))
+    except PlumblineError:  # `plumbline golden check` says what is wrong with them
+        return None
 
 
 def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | None, facts: Facts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plumbline.cli.banner import tell_orders
 from plumbline.cli.output import json_output, out
 from plumbline.cli.ready import address_of, dagster_address, fetch
 
@@ -19,8 +20,9 @@ def announce(settings: Settings) -> None:
     output = json_output()
     if output is not None:
         output.say(facts)
-        return
-    _show(facts)
+    else:
+        _show(facts)
+    tell_orders(settings)
 
 
 def gather(settings: Settings) -> dict[str, object]:

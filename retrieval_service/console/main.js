@@ -21,8 +21,12 @@ async function refresh() {
   }
   const trouble = ready.status === "fulfilled" ? ready.value.trouble : null;
   const banner = document.querySelector("#trouble");
-  banner.hidden = !trouble;
-  banner.textContent = trouble ? `${trouble.reason} ${trouble.remedy.replaceAll("`", "")} Release ${ready.value.revision} goes on answering.` : "";
+  const said = [];
+  if (known?.override) said.push(`Gates are overridden (${known.override.checks.join(", ") || "every check that can be"}) by ${known.override.actor} until ${moment(known.override.expires_at)}: ${known.override.reason}`);
+  if (known?.frozen) said.push(`Publishing is frozen by ${known.frozen.actor} since ${moment(known.frozen.at)}: ${known.frozen.reason}`);
+  if (trouble) said.push(`${trouble.reason} ${trouble.remedy.replaceAll("`", "")} Release ${ready.value.revision} goes on answering.`);
+  banner.hidden = !said.length;
+  banner.replaceChildren(...said.map((line) => el("p", null, line)));
   return before !== known?.live;
 }
 

@@ -1,7 +1,9 @@
 function why(release) {
   const held = release.held.map((source) => el("li", null, pill("held"), ` ${source.source}: ${source.reasons.join("; ")}`));
   const refused = release.reasons.map((reason) => el("li", null, reason));
-  return el("ul", { class: "reasons" }, refused, held);
+  const overridden = release.overridden.map((reason) => el("li", null, pill("held", "overridden"), ` ${reason}`));
+  const pinned = release.pinned ? el("li", null, pill("live", "pinned")) : null;
+  return el("ul", { class: "reasons" }, refused, overridden, held, pinned);
 }
 
 const change = (counts) => (counts ? `+${whole.format(counts.staged)} −${whole.format(counts.retired)}` : "–");
@@ -36,6 +38,8 @@ async function releaseView(main, revision, fresh) {
     el("h1", null, `Release ${release.revision} `, pill(release.status)),
     el("p", { class: "quiet" }, release.published_at ? ["Published ", time(release.published_at)] : ["Made ", time(release.created_at), ", never published"], " by run ", runLink(release.run_id), ". ", el("a", { href: `#/lineage/${release.revision}` }, "Lineage")),
     release.reasons.map((reason) => el("p", { class: "note bad" }, reason)),
+    release.overridden.length ? el("p", { class: "note bad" }, el("b", null, "It went live in spite of failed checks. "), manifest?.override ? `${manifest.override.actor}: ${manifest.override.reason}` : "") : null,
+    release.overridden.map((reason) => el("p", { class: "note" }, reason)),
     release.held.map((source) => el("p", { class: "note" }, el("b", null, `${source.source} is held. `), source.reasons.join("; "))),
     el("div", { class: "facts" }, fact("Documents", whole.format(release.counts?.documents ?? 0)), fact("Passages", whole.format(release.counts?.chunks ?? 0)), fact("Change", change(release.counts)), fact("nDCG@10", figure(metric(release.scores, "hybrid", "ndcg@10"))), manifest ? fact("Model", manifest.model.name, true) : null),
     el("h2", null, "Checks"),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from retrieval_service.deps import LiveDep, TelemetryDep
 from retrieval_service.live import LiveRelease
+from search_index.model.operating import Freeze, Override
 
 router = APIRouter(tags=["health"])
 
@@ -39,6 +40,8 @@ class Ready(BaseModel):
     revision: int
     index: str
     loaded_at: datetime
+    override: Override | None = Field(None, description="the override of gates that stands")
+    frozen: Freeze | None = Field(None, description="who stopped publishing, when and why")
     trouble: Trouble | None = Field(None, description="set when a newer release cannot be served, or the catalog not be read")
 
 
@@ -56,6 +59,8 @@ async def get_readiness(live: LiveDep) -> Ready:
             revision=serving.loaded.record.revision,
             index=serving.loaded.manifest.index,
             loaded_at=serving.loaded_at,
+            override=live.override,
+            frozen=live.frozen,
             trouble=_trouble(live),
         )
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from pydantic import JsonValue as Json
 
 from retrieval_service.access import require
-from retrieval_service.deps import CatalogDep, PrincipalDep
+from retrieval_service.deps import CatalogDep, LiveDep, PrincipalDep
+from search_index.model.operating import Freeze, Override
 from search_index.model.release import Counts, Held, Manifest, ReleaseRecord, Status, Verdict
 from search_index.model.search import OPEN_END
 
@@ -29,10 +30,12 @@ class ReleaseSummary(BaseModel):
     counts: Counts | None = Field(description="none when the run ended before the candidate was complete")
     held: list[Held] = Field(description="sources the release goes on without the changes of, and why")
     reasons: list[str] = Field(description="why it was refused")
+    overridden: list[str] = Field(description="failed verdicts that an override excused")
+    pinned: bool = Field(description="whether it is kept however old it grows")
     scores: dict[str, Json] = Field(description="what the evaluation on the golden set measured")
 
     @classmethod
-    def of(cls, record: ReleaseRecord) -> ReleaseSummary:
+    def of(cls, record: ReleaseRecord, pins: frozenset[int]) -> ReleaseSummary:
         """A record, in short."""
         manifest = record.manifest
         return cls(
@@ -45,6 +48,8 @@ class ReleaseSummary(BaseModel):
             counts=manifest.counts if manifest else None,
             held=manifest.held if manifest else [],
             reasons=record.reasons,
+            overridden=record.overridden,
+            pinned=record.revision in pins,
             scores=record.scores,
         )
 
@@ -55,12 +60,15 @@ class ReleaseList(BaseModel):
     live: int | None = Field(description="the revision that answers")
     head: int | None = Field(description="the revision that the next release is staged against")
     paused: str | None = Field(description="why publishing is paused, null when it is not")
+    frozen: Freeze | None = Field(description="who stopped publishing, when and why; null when nobody has")
+    override: Override | None = Field(description="the override of gates that stands now")
     releases: list[ReleaseSummary]
 
 
 class ReleaseDetail(ReleaseSummary):
     """One release with its whole manifest and the verdicts that decided it."""
 
+    override: Override | None = Field(description="the override of gates that stands now; the manifest has the one it was staged under")
     manifest: Manifest | None
     manifest_digest: str | None = Field(description="sha256 of the manifest's canonical JSON: verdicts on the candidate name it")
     signature: str | None = Field(description="HMAC-SHA256 of the manifest")
@@ -68,22 +76,29 @@ class ReleaseDetail(ReleaseSummary):
 
 
 @router.get("", summary="List releases")
-def list_releases(catalog: CatalogDep, principal: PrincipalDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> ReleaseList:
+def list_releases(
+    catalog: CatalogDep, live: LiveDep, principal: PrincipalDep, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> ReleaseList:
     """Every release, newest first: live, retired, rejected with its reasons, or still a candidate."""
     require(principal, "governance")
-    pointer = catalog.pointer()
-    found = [ReleaseSummary.of(record) for record in catalog.releases(limit)]
-    return ReleaseList(live=pointer.live, head=pointer.head, paused=pointer.paused, releases=found)
+    pointer, pins = catalog.pointer(), frozenset(pin.revision for pin in catalog.pins())
+    found = [ReleaseSummary.of(record, pins) for record in catalog.releases(limit)]
+    return ReleaseList(
+        live=pointer.live, head=pointer.head, paused=pointer.paused, frozen=live.frozen, override=live.override, releases=found
+    )
 
 
 @router.get("/{revision}", summary="One release")
-def get_release(revision: Annotated[int, Path(ge=1, lt=OPEN_END)], catalog: CatalogDep, principal: PrincipalDep) -> ReleaseDetail:
+def get_release(
+    revision: Annotated[int, Path(ge=1, lt=OPEN_END)], catalog: CatalogDep, live: LiveDep, principal: PrincipalDep
+) -> ReleaseDetail:
     """What a release is made of (tables, contracts, model, scores) and the verdicts that let it go live or refused it."""
     require(principal, "governance")
     record = catalog.release(revision)
     manifest = record.manifest
     return ReleaseDetail(
-        **ReleaseSummary.of(record).model_dump(),
+        **ReleaseSummary.of(record, frozenset(pin.revision for pin in catalog.pins())).model_dump(),
+        override=live.override,
         manifest=manifest,
         manifest_digest=manifest.digest if manifest else None,
         signature=record.signature,

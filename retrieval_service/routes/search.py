@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, BackgroundTasks, Response
 
 from retrieval_service.access import require
-from retrieval_service.deps import LiveDep, PrincipalDep, TelemetryDep, WorkersDep
+from retrieval_service.canary import CanaryRelease
+from retrieval_service.deps import CanaryDep, ClientDep, LiveDep, PrincipalDep, ShadowDep, TelemetryDep, WorkersDep
 from retrieval_service.live import LiveRelease, Serving
-from retrieval_service.problems import ReleaseLoading
+from retrieval_service.problems import ReleaseLoading, describe
 from retrieval_service.telemetry import Telemetry
 from search_index.errors import PlumblineError, RevisionUnknown
 from search_index.home import release_ref, trusted_manifest
@@ -28,13 +29,23 @@ router = APIRouter(tags=["search"])
             "headers": {
                 "Plumbline-Release": {"description": "The revision that answered", "schema": {"type": "integer"}},
                 "Plumbline-Index": {"description": "Fingerprint of the index that answered", "schema": {"type": "string"}},
+                "Plumbline-Override": {"description": "The override of gates that stands, if any", "schema": {"type": "string"}},
                 "Plumbline-Degraded": {"description": "Arms that were left out, if any: `dense`, `sparse`", "schema": {"type": "string"}},
             },
         }
     },
 )
 async def search(
-    request: SearchRequest, response: Response, live: LiveDep, workers: WorkersDep, principal: PrincipalDep, telemetry: TelemetryDep
+    request: SearchRequest,
+    response: Response,
+    background: BackgroundTasks,
+    live: LiveDep,
+    shadow: ShadowDep,
+    canary: CanaryDep,
+    client: ClientDep,
+    workers: WorkersDep,
+    principal: PrincipalDep,
+    telemetry: TelemetryDep,
 ) -> SearchAnswer:
     """Find the passages that answer a query.
 
@@ -44,12 +55,39 @@ async def search(
     require(principal, "search")
     if request.as_of is not None:
         require(principal, "history")
-    answer = await workers.run(partial(answer_of, request, live, principal, telemetry))
+    answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry))
     response.headers["Plumbline-Release"] = str(answer.release.revision)
     response.headers["Plumbline-Index"] = answer.release.index
     if answer.degraded:
         response.headers["Plumbline-Degraded"] = ", ".join(d.arm for d in answer.degraded)
     telemetry.searched(answer)
+    if shadow.revision is not None:
+        background.add_task(shadow.compare, request, principal, answer)
+    return answer
+
+
+def answer_for(
+    request: SearchRequest, live: LiveRelease, canary: CanaryRelease, principal: Principal, client: str, telemetry: Telemetry
+) -> SearchAnswer:
+    """An answer of the canary for those who are chosen, and of the live release for all others, and where the canary fails."""
+    if request.as_of is not None:
+        return answer_of(request, live, principal, telemetry)
+    with canary.for_one(principal, client) as loaded:
+        if loaded is not None:
+            try:
+                answer = loaded.searcher.search(request, loaded.ref, principal)
+            except Exception as e:  # noqa: BLE001 - whoever asks is answered by the live release, and the canary has one failure more
+                telemetry.log.warning("canary failed", release=loaded.record.revision, **describe(e))
+                canary.note(None, by_canary=True)
+            else:
+                canary.note(answer, by_canary=True)
+                return answer
+    try:
+        answer = answer_of(request, live, principal, telemetry)
+    except PlumblineError:
+        canary.note(None, by_canary=False)
+        raise
+    canary.note(answer, by_canary=False)
     return answer
 
 

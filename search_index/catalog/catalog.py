@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from search_index.catalog.canaries import Canaries
+from search_index.catalog.contract_versions import ContractVersions
 from search_index.catalog.lanes import Changes, Lanes
+from search_index.catalog.orders import Freezes, Overrides, Pins
 from search_index.catalog.releases import Releases
+from search_index.catalog.shadows import Shadows
 from search_index.catalog.verdicts import Verdicts
 
 
-class Catalog(Releases, Verdicts, Lanes, Changes):
-    """Releases, the live pointer, verdicts, lane state and pending changes.
+class Catalog(Releases, Verdicts, Lanes, Changes, ContractVersions, Freezes, Overrides, Pins, Shadows, Canaries):
+    """Releases, the live pointer, verdicts, lane state, pending changes, contract versions, and what operators ordered.
 
     Every method is one transaction. Instants are UTC.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from search_index.errors import DiskFull, HomeDamaged, PlumblineError
 
-_HEAD = "0001"
+_HEAD = "0100"
 
 
 class Database:
@@ -25,17 +25,23 @@ class Database:
         DiskFull: it cannot be written for want of room.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, key: Callable[[], bytes] | None = None) -> None:
         self._engine = engine
+        self._key = key
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the database at a SQLAlchemy URL, making or migrating its tables when they are not there."""
+    def open(cls, url: str, key: Callable[[], bytes] | None = None) -> Self:
+        """Open the database at a SQLAlchemy URL, making or migrating its tables when they are not there.
+
+        Args:
+            key: gives the home's signing key. With it verdicts are signed, and those that are not are not found; without it
+                nothing is signed, which is for looking only.
+        """
         engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
         if url.startswith("sqlite"):
             Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
             event.listen(engine, "connect", _sqlite_pragmas)
-        catalog = cls(engine)
+        catalog = cls(engine, key)
         with catalog._transaction() as c:
             if not inspect(c).has_table("alembic_version") or c.execute(text("select version_num from alembic_version")).scalar() != _HEAD:
                 _migrate(c)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+
 from sqlalchemy import delete, insert, select, update
 
 from search_index.catalog import tables as t
 from search_index.catalog.database import Database
 from search_index.errors import RevisionUnknown
-from search_index.model.release import now
+from search_index.model.release import now, signature_of
 from search_index.model.state import Change, LaneState
 
 
@@ -38,7 +40,10 @@ class Lanes(Database):
 
 
 class Changes(Database):
-    """Changes too large or too lax to go through unseen."""
+    """Changes too large or too lax to go through unseen.
+
+    An acceptance is signed, since it lets more through: one that was written into the table by other means does not count.
+    """
 
     def propose_change(self, change: Change) -> Change:
         """Record a change that needs accepting; a known one is returned as it stands."""
@@ -47,15 +52,14 @@ class Changes(Database):
             if row is None:
                 c.execute(insert(t.changes).values(**change.model_dump()))
                 return change
-        return Change(**dict(row))
+        return self._trusted(dict(row))
 
     def changes(self, source: str | None = None) -> list[Change]:
         """Changes that wait or were accepted, newest first."""
         query = select(t.changes).order_by(t.changes.c.seen_at.desc())
         with self._transaction() as c:
-            return [
-                Change(**dict(row)) for row in c.execute(query if source is None else query.where(t.changes.c.source == source)).mappings()
-            ]
+            rows = c.execute(query if source is None else query.where(t.changes.c.source == source)).mappings().all()
+        return [self._trusted(dict(row)) for row in rows]
 
     def accept_change(self, source: str, change: str, actor: str, reason: str) -> Change:
         """Let a waiting change through from the next run on.
@@ -71,5 +75,23 @@ class Changes(Database):
                     f"Source {source} has {'no' if not found else 'more than one'} change {change!r}.",
                     "`plumbline sources list` shows what waits.",
                 )
-            c.execute(update(t.changes).where(*of_it).values(accepted_at=now(), actor=actor, reason=reason))
-            return Change(**dict(c.execute(select(t.changes).where(*of_it)).mappings().one()))
+            accepted = _change(dict(found[0])).model_copy(update={"accepted_at": now(), "actor": actor, "reason": reason})
+            signed = {**accepted.model_dump(include={"accepted_at", "actor", "reason"}), "signature": self._acceptance(accepted)}
+            c.execute(update(t.changes).where(*of_it).values(**signed))
+            return accepted
+
+    def _acceptance(self, change: Change) -> str | None:
+        return signature_of(f"acceptance\n{change.model_dump_json(exclude={'seen_at'})}", self._key()) if self._key is not None else None
+
+    def _trusted(self, row: dict[str, object]) -> Change:
+        """A change as it stands; it waits still where its acceptance is not what was signed."""
+        change, signature = _change(row), row["signature"]
+        if change.accepted_at is None or self._key is None:
+            return change
+        if hmac.compare_digest(self._acceptance(change) or "", str(signature or "")):
+            return change
+        return change.model_copy(update={"accepted_at": None, "actor": None, "reason": None})
+
+
+def _change(row: dict[str, object]) -> Change:
+    return Change.model_validate({name: value for name, value in row.items() if name != "signature"})

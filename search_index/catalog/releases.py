@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from search_index.catalog import tables as t
 from search_index.catalog.database import Database
 from search_index.errors import NothingPublished, Refused, RevisionUnknown
+from search_index.model.operating import Freeze
 from search_index.model.release import Manifest, Pointer, ReleaseRecord, canonical_json, now
 
 
@@ -87,8 +88,12 @@ class Releases(Database):
             )
         return revision
 
-    def record_manifest(self, manifest: Manifest, signature: str) -> None:
-        """Write what the candidate turned out to be."""
+    def record_manifest(self, manifest: Manifest, signature: str | None) -> None:
+        """Write what the candidate turned out to be.
+
+        Args:
+            signature: None until its gates let it through: what was only staged is not signed, and so never served.
+        """
         with self._transaction() as c:
             c.execute(
                 update(t.releases)
@@ -101,17 +106,26 @@ class Releases(Database):
         with self._transaction() as c:
             c.execute(update(t.releases).where(t.releases.c.revision == revision).values(scores=scores))
 
+    def record_overridden(self, revision: int, overridden: list[str]) -> None:
+        """Write which failed verdicts an override excused, a sentence each."""
+        with self._transaction() as c:
+            c.execute(update(t.releases).where(t.releases.c.revision == revision).values(overridden=overridden))
+
     def publish(self, revision: int, expected_head: int | None, actor: str) -> None:
         """Make a candidate live: one transaction, compare-and-swap on the head.
 
         Errors:
-            Refused: the head moved since the candidate was staged, publishing is paused, or it is no candidate.
+            Refused: the head moved since the candidate was staged, publishing is paused or frozen, or it is no candidate.
         """
         with self._transaction() as c:
             row = c.execute(select(t.pointer)).mappings().first()
             head, live, paused = (row["head"], row["live"], row["paused"]) if row else (None, None, None)
             if paused:
                 raise Refused(f"Publishing is paused: {paused}.", "`plumbline releases resume` lifts it.")
+            frozen = c.execute(select(t.freezes).where(t.freezes.c.ended_at.is_(None))).mappings().first()
+            if frozen:
+                freeze = Freeze(at=frozen["at"], actor=frozen["actor"], reason=frozen["reason"])
+                raise Refused(f"{freeze.says[0].upper()}{freeze.says[1:]}.", "`plumbline releases resume` lifts it.")
             if head != expected_head:
                 raise Refused(
                     f"Release {revision} was staged against {expected_head}, but the head is {head} now.", "Run the ingest again."
@@ -131,12 +145,12 @@ class Releases(Database):
             c.execute(insert(t.pointer_moves).values(at=at, live=revision, action="publish", actor=actor, reason=""))
 
     def reject(self, revision: int, reasons: list[str]) -> None:
-        """Record that a candidate was discarded, and why."""
+        """Record that a candidate was discarded, and why. If it was signed, it no longer is."""
         with self._transaction() as c:
             c.execute(
                 update(t.releases)
                 .where(t.releases.c.revision == revision, t.releases.c.status == "candidate")
-                .values(status="rejected", reasons=reasons)
+                .values(status="rejected", reasons=reasons, signature=None)
             )
 
     def move_live(self, revision: int, action: Literal["rollback", "resume"], actor: str, reason: str, paused: str | None) -> None:
@@ -161,9 +175,9 @@ class Releases(Database):
 
 def _record(row: dict[str, object]) -> ReleaseRecord:
     """A row as a release. A manifest that cannot be read is none: such a release is not trusted, and the others can still be listed."""
-    text = row.pop("manifest")
+    text, overridden = row.pop("manifest"), row.pop("overridden")
     manifest = None
     if isinstance(text, str):
         with contextlib.suppress(ValidationError):
             manifest = Manifest.model_validate_json(text)
-    return ReleaseRecord(manifest=manifest, signed_text=text, **row)  # type: ignore[arg-type]
+    return ReleaseRecord(manifest=manifest, signed_text=text, overridden=overridden or [], **row)  # type: ignore[arg-type]

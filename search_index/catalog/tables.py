@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, CheckConstraint, Column, DateTime, Dialect, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import JSON, CheckConstraint, Column, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text, TypeDecorator
 
 metadata = MetaData()
 
@@ -36,6 +36,7 @@ releases = Table(
     Column("signature", String(64)),
     Column("reasons", JSON, nullable=False),
     Column("scores", JSON, nullable=False),
+    Column("overridden", JSON),
     CheckConstraint("status in ('candidate', 'live', 'retired', 'rejected')", name="releases_status"),
 )
 
@@ -72,6 +73,7 @@ verdicts = Table(
     Column("severity", String(16), nullable=False),
     Column("body", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("signature", String(64)),
     Index("verdicts_by_inputs", "subject", "check", "inputs_digest"),
 )
 
@@ -105,4 +107,90 @@ changes = Table(
     Column("accepted_at", Instant),
     Column("actor", Text),
     Column("reason", Text),
+    Column("signature", String(64)),
+)
+
+contract_versions = Table(
+    "contract_versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("contract_versions_by_source", "source", "digest"),
+)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("signature", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("revoked_by", Text),
+    Column("revoked_reason", Text),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    CheckConstraint("id = 1", name="shadows_single_row"),
+)
+
+shadow_answers = Table(
+    "shadow_answers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("live", Integer, nullable=False),
+    Column("shadow", Integer, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("overlap", Float),
+    Column("live_ms", Float, nullable=False),
+    Column("shadow_ms", Float, nullable=False),
+    Column("live_hits", Integer, nullable=False),
+    Column("shadow_hits", Integer, nullable=False),
+    Column("failed", String(100)),
+    Index("shadow_answers_by_shadow", "shadow"),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("share", Float, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", Text),
+    Column("why", Text),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
+
 from sqlalchemy import delete, insert, select
 
 from search_index.catalog import tables as t
 from search_index.catalog.database import Database
-from search_index.model.release import Verdict
+from search_index.model.release import Verdict, signature_of
 
 
 class Verdicts(Database):
@@ -28,20 +30,31 @@ class Verdicts(Database):
                         "severity": v.severity,
                         "body": v.model_dump_json(),
                         "at": v.at,
+                        "signature": self._signature(v.model_dump_json()),
                     }
                     for v in found
                 ],
             )
 
     def verdicts_on(self, subject: str, inputs: set[str]) -> list[Verdict]:
-        """The latest verdict of each check of ``subject`` whose inputs have one of these digests."""
+        """The latest verdict of each check of ``subject`` whose inputs have one of these digests.
+
+        One that is not what was signed does not count: it is as if the check had not been made.
+        """
         with self._transaction() as c:
-            query = select(t.verdicts.c.id, t.verdicts.c.body).where(
+            query = select(t.verdicts.c.id, t.verdicts.c.body, t.verdicts.c.signature).where(
                 t.verdicts.c.subject == subject, t.verdicts.c.inputs_digest.in_(inputs)
             )
             rows = c.execute(query.order_by(t.verdicts.c.id)).all()
-        latest = {(v.check, v.inputs_digest): v for v in (_verdict(*row) for row in rows)}
-        return list(latest.values())
+        found = (_verdict(id, body) for id, body, signature in rows if self._signed(body, signature))
+        return list({(v.check, v.inputs_digest): v for v in found}.values())
+
+    def _signature(self, body: str) -> str | None:
+        return signature_of(f"verdict\n{body}", self._key()) if self._key is not None else None
+
+    def _signed(self, body: str, signature: str | None) -> bool:
+        expected = self._signature(body)
+        return expected is None or hmac.compare_digest(expected, signature or "")
 
     def record_decision(self, revision: int, decided_by: list[Verdict]) -> None:
         """Remember which verdicts decided a release."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from search_index.bm25 import Bm25Settings, TermStatistics
 from search_index.engine import directory, shard
 from search_index.engine import ledger as ledgers
 from search_index.engine.embedded_reader import EmbeddedReader
-from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine
+from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine, Kept, Superseded
 from search_index.engine.opening import REBUILD, About, read_about
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
@@ -50,6 +50,11 @@ class EmbeddedCandidate(Candidate):
         """The ledger's hash."""
         return self._about.content
 
+    @property
+    def answers_for(self) -> list[int] | None:
+        """As ``about.json`` says."""
+        return self._about.retained
+
     def reader(self) -> EmbeddedReader:
         """Open the directory under whichever name it has now."""
         return EmbeddedReader(self._building if self._building.exists() else self._final)
@@ -78,7 +83,14 @@ class EmbeddedEngine(Engine):
         self._root = root
 
     def stage(
-        self, index: str, head: int | None, revision: int, delta: Delta, bm25: Bm25Settings, dimension: int, vacuum_before: int | None
+        self,
+        index: str,
+        head: int | None,
+        revision: int,
+        delta: Delta,
+        bm25: Bm25Settings,
+        dimension: int,
+        retained: Sequence[int] | None,
     ) -> EmbeddedCandidate:
         """Copy the head's directory and apply ``delta`` to the copy."""
         if head is not None and head >= revision:
@@ -96,7 +108,7 @@ class EmbeddedEngine(Engine):
         needed = (2 * directory.bytes_in(source) if source else 0) + 3 * delta.added.nbytes + _LEAST_ROOM
         directory.ensure_room(building.parent, needed, f"Staging revision {revision}")
         with directory.removed_on_failure(building, f"staging of revision {revision}"):
-            about = _build(building, source, before, revision, delta, bm25, dimension, vacuum_before)
+            about = _build(building, source, before, revision, delta, bm25, dimension, retained)
         return EmbeddedCandidate(index, about, building, final)
 
     def open(self, index: str, revision: int, head: int | None = None) -> EmbeddedReader:
@@ -104,26 +116,43 @@ class EmbeddedEngine(Engine):
         for held in reversed(directory.revisions_in(self._root / index)):
             if held < revision:
                 break
-            if (head is None or held <= head) and read_about(self._folder(index, held)).oldest <= revision:
+            if (head is None or held <= head) and read_about(self._folder(index, held)).holds(revision):
                 return EmbeddedReader(self._folder(index, held))
         raise RevisionUnknown(f"No directory of index {index} holds revision {revision}.", "Ask for a revision that is retained.")
 
-    def recover(self, published: set[tuple[str, int]], keep: int) -> list[str]:
+    def recover(self, keep: Kept) -> list[str]:
         """Remove what is half built, never pointed at or superseded."""
         done: list[str] = []
-        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
-            for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for folder in self._indexes():
+            for entry in sorted(folder.iterdir()):
                 if _BUILDING in entry.name or _REMOVING in entry.name:
                     shutil.rmtree(entry)
                     done.append(f"Removed {folder.name}/{entry.name}, which an interrupted run left.")
-            finished = directory.revisions_in(folder)
-            pointed = [revision for revision in finished if (folder.name, revision) in published]
-            for revision in finished:
-                if revision not in pointed or revision not in pointed[-max(keep, 1) :]:
-                    reason = "superseded" if revision in pointed else "never published"
-                    _remove(folder / directory.name_of(revision))
-                    done.append(f"Removed {folder.name}/{directory.name_of(revision)}, which was {reason}.")
+        for each in self.superseded(keep):
+            name = directory.name_of(each.revision)
+            _remove(self._root / each.index / name)
+            done.append(f"Removed {each.index}/{name}, which was {each.why}.")
+        for folder in self._indexes():
+            if not any(folder.iterdir()):
+                folder.rmdir()
         return done
+
+    def superseded(self, keep: Kept) -> list[Superseded]:
+        """All but the newest of each index that holds something to be kept."""
+        found = []
+        for folder in self._indexes():
+            finished = directory.revisions_in(folder)
+            pointed = [revision for revision in finished if (folder.name, revision) in keep.published]
+            needed = any(index == folder.name for index, _ in keep.retained)
+            staying = pointed[-max(keep.reserves, 1) :] if needed else []
+            for revision in finished:
+                if revision not in staying:
+                    why = "never published" if revision not in pointed else "superseded" if needed else "of an index no kept release is in"
+                    found.append(Superseded(folder.name, revision, self.size_of(folder.name, revision), why))
+        return found
+
+    def _indexes(self) -> list[Path]:
+        return sorted(folder for folder in self._root.iterdir() if folder.is_dir()) if self._root.is_dir() else []
 
     def verify(self, index: str, revision: int) -> list[str]:
         """Compare every stored point with its row, and the statistics with a recount."""
@@ -152,7 +181,7 @@ def _build(
     delta: Delta,
     bm25: Bm25Settings,
     dimension: int,
-    vacuum_before: int | None,
+    retained: Sequence[int] | None,
 ) -> About:
     """Fill ``building`` with ``source`` and ``delta`` applied, ``about.json`` last."""
     try:
@@ -160,7 +189,7 @@ def _build(
         statistics = TermStatistics.load(source / "statistics" / f"{before.revision}.npz") if source and before else TermStatistics.empty()
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise HomeDamaged(f"{source} cannot be read: {type(error).__name__}.", REBUILD) from error
-    plan = ledgers.plan(head, delta, revision, vacuum_before)
+    plan = ledgers.plan(head, delta, revision, retained)
     if source:
         directory.copy(source, building)
         (building / "about.json").unlink()
@@ -179,10 +208,11 @@ def _build(
     # Not written over: the copy may share its blocks with the head, and readers map the head's.
     (building / "points.arrow").unlink(missing_ok=True)
     ledgers.write(rows, building / "points.arrow")
-    oldest = max(before.oldest if before else revision, min(vacuum_before or 0, revision))
+    answers_for = _answers_for(before, retained)
+    oldest = min([*answers_for, revision]) if answers_for is not None else before.oldest if before else revision
     (building / "statistics").mkdir(exist_ok=True)
     statistics.updated(delta.added, plan.closed).save(building / "statistics" / f"{revision}.npz")
-    _prune_statistics(building / "statistics", oldest)
+    _prune_statistics(building / "statistics", answers_for)
     about = About(
         revision=revision,
         oldest=oldest,
@@ -191,17 +221,29 @@ def _build(
         bm25=bm25,
         content=ledgers.content_hash(rows),
         fields=fields,
+        retained=answers_for,
     )
     (building / "about.json").write_text(about.model_dump_json(indent=1))
     return about
 
 
-def _prune_statistics(folder: Path, oldest: int) -> None:
-    """Statistics answer up to the next saved ones, so the newest that is not after ``oldest`` stays too."""
+def _answers_for(before: About | None, retained: Sequence[int] | None) -> list[int] | None:
+    """Of the revisions to be retained those that the head holds: what was deleted once does not come back."""
+    if before is None:
+        return None if retained is None else []
+    if retained is None:
+        return None if before.retained is None else [*before.retained, before.revision]
+    return sorted(r for r in set(retained) if before.holds(r))
+
+
+def _prune_statistics(folder: Path, answers_for: Sequence[int] | None) -> None:
+    """Statistics answer up to the next saved ones, so of those before a revision that is kept the newest stays."""
+    if answers_for is None:
+        return
     saved = sorted(int(path.stem) for path in folder.glob("*.npz"))
-    for revision, following in pairwise(saved):
-        if following <= oldest:
-            (folder / f"{revision}.npz").unlink()
+    needed = {saved[-1]} | {max(s for s in saved if s <= kept) for kept in answers_for}
+    for revision in set(saved) - needed:
+        (folder / f"{revision}.npz").unlink()
 
 
 def _remove(folder: Path) -> None:

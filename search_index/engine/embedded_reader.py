@@ -63,11 +63,11 @@ class EmbeddedReader(IndexReader):
         return self._about.bm25
 
     def check(self, revision: int) -> None:
-        """Make sure that ``revision`` lies between the oldest whole one and the directory's own."""
-        if not self._about.oldest <= revision <= self._about.revision:
-            raise RevisionUnknown(
-                f"Revision {revision} is not held; {self._about.oldest} to {self._about.revision} are.", "Ask for one of these."
-            )
+        """Make sure that ``revision`` is the directory's own or one that it answers for."""
+        about = self._about
+        if not about.holds(revision):
+            held = f"{about.oldest} to {about.revision}" if about.retained is None else f"{[*about.retained, about.revision]}"
+            raise RevisionUnknown(f"Revision {revision} is not held; {held} are.", "Ask for one of these.")
 
     def dense(self, vector: Vector, visibility: Visibility, limit: int) -> Scored:
         """Nearest points: all compared where few are visible, through the HNSW graph where many are."""

@@ -179,6 +179,11 @@ class Candidate(Protocol):
         """Hash of what the revision holds, see ``IndexReader.content``."""
         ...
 
+    @property
+    def answers_for(self) -> list[int] | None:
+        """Older revisions it answers for as well: those that were to be retained and that the head still held. None: all it ever had."""
+        ...
+
     def reader(self) -> IndexReader:
         """Search the candidate as it will be served. Works before and after ``publish``; the caller closes it."""
         ...
@@ -192,17 +197,48 @@ class Candidate(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What of an engine's directories or collections has to stay.
+
+    ``published`` are the (index, revision) of every release the catalog knows as published, ``retained`` those of them that are to
+    be answered for, ``reserves`` how many of an index to keep, at least 1.
+    """
+
+    published: frozenset[tuple[str, int]]
+    retained: frozenset[tuple[str, int]]
+    reserves: int
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A directory or collection that nothing needs any more. ``size`` is in bytes."""
+
+    index: str
+    revision: int
+    size: int
+    why: str
+
+
 class Engine(Protocol):
     """Keeps indexes. An index is named by the fingerprint of model, chunkers and BM25 settings."""
 
     def stage(
-        self, index: str, head: int | None, revision: int, delta: Delta, bm25: Bm25Settings, dimension: int, vacuum_before: int | None
+        self,
+        index: str,
+        head: int | None,
+        revision: int,
+        delta: Delta,
+        bm25: Bm25Settings,
+        dimension: int,
+        retained: Sequence[int] | None,
     ) -> Candidate:
         """Build ``revision`` as ``head`` with ``delta`` applied; readers of ``head`` notice nothing.
 
         Args:
             head: revision this index was published at last; None builds it from nothing.
-            vacuum_before: the oldest revision to be retained; points no later revision can see are deleted. None keeps all.
+            retained: older revisions that are to be answered for; points that none of them can see, nor any from now on, are deleted.
+                None keeps all.
 
         Raises:
             WrongUsage: the delta does not fit the head: it adds a point that is there, or retires one that is not current.
@@ -224,15 +260,15 @@ class Engine(Protocol):
         """
         ...
 
-    def recover(self, published: set[tuple[str, int]], keep: int) -> list[str]:
-        """Remove what was half built, or built and never pointed at, and superseded ones beyond the ``keep`` newest of an index.
+    def recover(self, keep: Kept) -> list[str]:
+        """Remove what was half built, and what ``superseded`` lists.
 
         Only to be called while holding the writer's lease. Returns what was done, a sentence each.
-
-        Args:
-            published: (index, revision) of every release the catalog knows as published.
-            keep: how many directories of an index to keep, at least 1.
         """
+        ...
+
+    def superseded(self, keep: Kept) -> list[Superseded]:
+        """What was built and never pointed at, what newer directories of an index hold as well, and indexes with nothing to be kept."""
         ...
 
     def verify(self, index: str, revision: int) -> list[str]:

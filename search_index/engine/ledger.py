@@ -33,7 +33,7 @@ class Plan:
     """Ids of points that no retained revision can see."""
 
 
-def plan(head: pa.Table, delta: Delta, revision: int, vacuum_before: int | None) -> Plan:
+def plan(head: pa.Table, delta: Delta, revision: int, retained: Sequence[int] | None) -> Plan:
     """Apply retirement and vacuum to the head's ledger, and check that the delta fits it.
 
     Raises:
@@ -46,7 +46,7 @@ def plan(head: pa.Table, delta: Delta, revision: int, vacuum_before: int | None)
         raise WrongUsage(f"{len(retired) - found} of {len(retired)} points to be retired by revision {revision} are not current.", _REFIT)
     ends = pc.if_else(closing, pa.scalar(revision, pa.int64()), head["valid_to"])
     rows = head.set_column(LEDGER.get_field_index("valid_to"), LEDGER.field("valid_to"), ends)
-    gone = pc.less_equal(rows["valid_to"], vacuum_before if vacuum_before is not None else 0)
+    gone = unseen(rows, revision, retained)
     kept = rows.filter(pc.invert(gone))
     added = delta.added["point_id"]
     if pc.count_distinct(added).as_py() != len(added):
@@ -55,6 +55,17 @@ def plan(head: pa.Table, delta: Delta, revision: int, vacuum_before: int | None)
     if there:
         raise WrongUsage(f"{there} of {len(added)} points to be added by revision {revision} are there already.", _REFIT)
     return Plan(kept, kept.filter(pc.equal(kept["valid_to"], revision)), rows.filter(gone)["point_id"].to_pylist())
+
+
+def unseen(rows: pa.Table, revision: int, retained: Sequence[int] | None) -> pa.Array:
+    """Which rows retired before ``revision`` none of ``retained`` can see; none of them where that is None."""
+    begins, ends = (_numbers(rows[name].combine_chunks(), np.int64) for name in ("valid_from", "valid_to"))
+    if retained is None:
+        return pa.array(np.zeros(rows.num_rows, bool))
+    asked = np.array(sorted({*retained, OPEN_END}), np.int64)
+    # The first of them that a point has begun by: if it has ended by then, none of them sees it.
+    first = asked[np.searchsorted(asked, begins)]
+    return pa.array((ends < revision) & (first >= ends))
 
 
 def merged(kept: pa.Table, added: Sequence[pa.Table]) -> pa.Table:

@@ -20,7 +20,11 @@ REBUILD = "Run `plumbline doctor`; publish again to build it anew from the table
 
 
 class About(BaseModel):
-    """``about.json``: what a directory is. ``oldest`` is the first revision all of whose points are still there."""
+    """``about.json``: what a directory is.
+
+    ``oldest`` is the first revision all of whose points are still there. ``retained`` names the older ones it answers for, None
+    where nothing was ever deleted between.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,6 +35,12 @@ class About(BaseModel):
     bm25: Bm25Settings
     content: str
     fields: dict[str, str]
+    retained: list[int] | None = None
+
+    def holds(self, revision: int) -> bool:
+        """Whether every point that ``revision`` sees is there."""
+        between = self.retained is None or revision == self.revision or revision in self.retained
+        return self.oldest <= revision <= self.revision and between
 
 
 def read_about(folder: Path) -> About:

@@ -19,7 +19,11 @@ COMMANDS = [
     *([name] for name in ("ingest", "search", "serve", "up", "status", "evaluate", "lineage", "keys", "erase", "audit", "doctor")),
     *(["golden", name] for name in ("check", "import", "suggest")),
     *(["releases", name] for name in ("list", "show", "diff", "rollback", "resume", "rebuild")),
-    *(["sources", name] for name in ("list", "accept")),
+    *(
+        ["releases", name]
+        for name in ("freeze", "override", "revoke", "pin", "unpin", "vacuum", "shadow", "unshadow", "shadow-report", "canary", "uncanary")
+    ),
+    *(["sources", name] for name in ("list", "accept", "show")),
 ]
 
 
@@ -63,6 +67,10 @@ def test_help_alone_lists_the_commands(capfd: pytest.CaptureFixture[str]) -> Non
         (["ingest", "nosuchscheme://x/y"], "wrong-usage", 2, "nosuchscheme"),
         (["releases", "show", "7"], "nothing-published", 1, "home"),
         (["releases", "rollback", "7"], "nothing-published", 1, "home"),
+        (["releases", "freeze"], "wrong-usage", 2, "--reason"),
+        (["releases", "freeze", "--reason", "x"], "nothing-published", 1, "home"),
+        (["releases", "override", "--hours", "2"], "wrong-usage", 2, "--reason"),
+        (["releases", "vacuum"], "nothing-published", 1, "home"),
         (["sources", "accept", "x", "--change", "1"], "wrong-usage", 2, "--reason"),
         (["evaluate", "--dataset", "nowhere"], "wrong-usage", 2, "nowhere"),
         (["evaluate", "--dataset", ".", "--modes", "best"], "wrong-usage", 2, "best"),

@@ -186,7 +186,7 @@ class RevisionsConformance:
     def test_vacuum_deletes_what_no_retained_revision_can_see(self, engine: Engine) -> None:
         published(engine, None, 1, self.FIRST)
         published(engine, 1, 2, self.SECOND, [passage.point(1) for passage in self.FIRST[:10]])
-        published(engine, 2, 3, [], [passage.point(1) for passage in self.FIRST[10:15]], vacuum=2)
+        published(engine, 2, 3, [], [passage.point(1) for passage in self.FIRST[10:15]], retained=[2])
         with opened(engine, 3) as reader:
             assert reader.ledger().num_rows == 42
             assert set(reader.payloads([passage.point(1) for passage in self.FIRST[:10]])) == set()
@@ -194,6 +194,24 @@ class RevisionsConformance:
             assert (reader.statistics(2).documents, reader.statistics(3).documents) == (42, 37)
             with pytest.raises(RevisionUnknown):
                 reader.check(1)
+
+    def test_an_old_revision_that_is_kept_answers_while_those_between_are_deleted(self, engine: Engine) -> None:
+        published(engine, None, 1, self.FIRST)
+        published(engine, 1, 2, self.SECOND[:4], [passage.point(1) for passage in self.FIRST[:10]])
+        published(engine, 2, 3, [], [passage.point(2) for passage in self.SECOND[:4]])
+        with opened(engine, 3) as reader:
+            before = sparse(reader, QUERY, seen_at(1))
+        published(engine, 3, 4, self.SECOND[4:], retained=[1, 3])
+        published(engine, 4, 5, [], retained=[1, 2, 4])
+        with opened(engine, 5) as reader:
+            after = sparse(reader, QUERY, seen_at(1))
+            assert (after.ids, after.scores.tobytes()) == (before.ids, before.scores.tobytes())
+            assert [reader.count(seen_at(revision)) for revision in (1, 4, 5)] == [40, 38, 38]
+            assert [reader.statistics(revision).documents for revision in (1, 4, 5)] == [40, 38, 38]
+            assert set(reader.payloads([passage.point(2) for passage in self.SECOND[:4]])) == set(), "seen by release 2 alone"
+            for gone in (2, 3):  # 2 was deleted before it was asked to be kept
+                with pytest.raises(RevisionUnknown):
+                    reader.check(gone)
 
     @pytest.mark.parametrize(
         "wrong",

@@ -14,7 +14,20 @@ from qdrant_client import QdrantClient, models
 from search_index.bm25 import Bm25Settings, TermCounts, TermStatistics, document_weights
 from search_index.engine import ledger as ledgers
 from search_index.engine.filters import Condition, Conditions, Either, OneOf, conditions
-from search_index.engine.interface import LEDGER, Candidate, Delta, Engine, Ids, IndexReader, Payload, Scored, Vector, Visibility
+from search_index.engine.interface import (
+    LEDGER,
+    Candidate,
+    Delta,
+    Engine,
+    Ids,
+    IndexReader,
+    Kept,
+    Payload,
+    Scored,
+    Superseded,
+    Vector,
+    Visibility,
+)
 from search_index.engine.shard import payload_sha256, vector_sha256
 from search_index.engine.verification import differences
 from search_index.errors import ModelMismatch, NotFound, RevisionUnknown, WrongUsage
@@ -29,12 +42,16 @@ class State:
     """One revision with its history."""
 
     revision: int
-    oldest: int
+    held: list[int] | None
     ledger: pa.Table
     points: dict[str, models.PointStruct]
     statistics: dict[int, TermStatistics]
     bm25: Bm25Settings
     dimension: int
+
+    def holds(self, revision: int) -> bool:
+        between = self.held is None or revision in (*self.held, self.revision)
+        return min(self.statistics, default=revision) <= revision <= self.revision and between
 
 
 class OracleReader(IndexReader):
@@ -62,7 +79,7 @@ class OracleReader(IndexReader):
         return self._state.bm25
 
     def check(self, revision: int) -> None:
-        if not self._state.oldest <= revision <= self._state.revision:
+        if not self._state.holds(revision):
             raise RevisionUnknown(f"Revision {revision} is not held.")
 
     def dense(self, vector: Vector, visibility: Visibility, limit: int) -> Scored:
@@ -146,6 +163,10 @@ class OracleCandidate(Candidate):
     def content(self) -> str:
         return ledgers.content_hash(self._state.ledger)
 
+    @property
+    def answers_for(self) -> list[int] | None:
+        return self._state.held
+
     def reader(self) -> IndexReader:
         return OracleReader(self._state)
 
@@ -161,14 +182,21 @@ class OracleEngine(Engine):
         self._indexes: dict[str, dict[int, State]] = {}
 
     def stage(
-        self, index: str, head: int | None, revision: int, delta: Delta, bm25: Bm25Settings, dimension: int, vacuum_before: int | None
+        self,
+        index: str,
+        head: int | None,
+        revision: int,
+        delta: Delta,
+        bm25: Bm25Settings,
+        dimension: int,
+        retained: Sequence[int] | None,
     ) -> OracleCandidate:
         states = self._indexes.setdefault(index, {})
-        empty = State(revision, revision, LEDGER.empty_table(), {}, {}, bm25, dimension)
+        empty = State(revision, None, LEDGER.empty_table(), {}, {}, bm25, dimension)
         before = states[head] if head is not None else empty
         if before.bm25 != bm25:
             raise WrongUsage("Other BM25 settings.")
-        plan = ledgers.plan(before.ledger, delta, revision, vacuum_before)
+        plan = ledgers.plan(before.ledger, delta, revision, retained)
         closed = set(plan.closed["point_id"].to_pylist())
         points = {
             name: point.model_copy(update={"payload": {**(point.payload or {}), "valid_to": revision}}) if name in closed else point
@@ -193,17 +221,22 @@ class OracleEngine(Engine):
         added = pa.Table.from_pylist([{name: row[name] for name in LEDGER.names} for row in rows], schema=LEDGER)
         newest = before.statistics[before.revision] if before.statistics else TermStatistics.empty()
         statistics = {**before.statistics, revision: newest.updated(delta.added, plan.closed)}
-        oldest = max(before.oldest, vacuum_before or 0)
-        state = State(revision, oldest, ledgers.merged(plan.kept, [added]), points, statistics, bm25, dimension)
+        held = before.held
+        if retained is not None:
+            held = [r for r in sorted(retained) if head is not None and before.holds(r)]
+        state = State(revision, held, ledgers.merged(plan.kept, [added]), points, statistics, bm25, dimension)
         return OracleCandidate(index, state, states)
 
     def open(self, index: str, revision: int, head: int | None = None) -> IndexReader:
         for held, state in sorted(self._indexes.get(index, {}).items(), reverse=True):
-            if state.oldest <= revision <= held and (head is None or held <= head):
+            if state.holds(revision) and (head is None or held <= head):
                 return OracleReader(state)
         raise RevisionUnknown(f"Revision {revision} is not held.")
 
-    def recover(self, published: set[tuple[str, int]], keep: int) -> list[str]:
+    def recover(self, keep: Kept) -> list[str]:
+        raise NotImplementedError
+
+    def superseded(self, keep: Kept) -> list[Superseded]:
         raise NotImplementedError
 
     def verify(self, index: str, revision: int) -> list[str]:

@@ -99,10 +99,15 @@ def seen_at(revision: int, *groups: str, filters: Filters | None = None, exclude
 
 
 def published(
-    engine: Engine, head: int | None, revision: int, added: Sequence[Passage], retired: Sequence[str] = (), vacuum: int | None = None
+    engine: Engine,
+    head: int | None,
+    revision: int,
+    added: Sequence[Passage],
+    retired: Sequence[str] = (),
+    retained: Sequence[int] | None = None,
 ) -> Candidate:
     """Stage and publish ``added`` as ``revision``."""
-    candidate = engine.stage(INDEX, head, revision, Delta(table(added, revision), retired), BM25, DIMENSION, vacuum)
+    candidate = engine.stage(INDEX, head, revision, Delta(table(added, revision), retired), BM25, DIMENSION, retained)
     candidate.publish()
     return candidate
 

@@ -16,7 +16,7 @@ import pytest
 
 from search_index.engine import directory
 from search_index.engine.embedded import EmbeddedEngine
-from search_index.engine.interface import Delta, Engine, Vector
+from search_index.engine.interface import Delta, Engine, Kept, Vector
 from search_index.engine.shard import engine_errors
 from search_index.errors import DiskFull, HomeDamaged
 from search_index.fusion import best_first
@@ -68,11 +68,31 @@ def test_a_builder_killed_at_any_moment_leaves_the_head_whole(engine: EmbeddedEn
         with closing(engine.open(INDEX, 1)) as reader:
             assert (reader.content, reader.directory_revision, reader.count(seen_at(1))) == (before, 1, 40)
         left = [entry.name for entry in folder.iterdir() if entry.name != "r0000001"]
-        assert len(engine.recover({(INDEX, 1)}, keep=3)) == len(left)
+        assert len(engine.recover(kept({1}, 3))) == len(left)
         assert [entry.name for entry in folder.iterdir()] == ["r0000001"]
     assert engine.verify(INDEX, 1) == []
     published(engine, 1, 3, passages(5, seed=3))
     assert engine.verify(INDEX, 3) == []
+
+
+def kept(published: set[int], reserves: int) -> Kept:
+    every = frozenset((INDEX, revision) for revision in published)
+    return Kept(every, every, reserves)
+
+
+def test_an_index_that_no_kept_release_is_in_goes_whole(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(3))
+    published(engine, 1, 2, passages(3, seed=2))
+    other = engine.stage("another", None, 3, Delta(table(passages(3), 3)), BM25, DIMENSION, None)
+    other.publish()
+    every = frozenset({(INDEX, 1), (INDEX, 2), ("another", 3)})
+    keep = Kept(every, frozenset({("another", 3)}), 2)
+    assert [(each.index, each.revision) for each in engine.superseded(keep)] == [(INDEX, 1), (INDEX, 2)]
+    assert all(each.size > 0 for each in engine.superseded(keep))
+    assert len(engine.recover(keep)) == 2
+    assert not folder.exists()
+    with closing(engine.open("another", 3)) as reader:
+        assert reader.count(seen_at(3)) == 3
 
 
 def test_recovery_keeps_what_was_published_and_a_reserve(engine: EmbeddedEngine, folder: Path) -> None:
@@ -80,12 +100,12 @@ def test_recovery_keeps_what_was_published_and_a_reserve(engine: EmbeddedEngine,
         published(engine, head, revision, passages(3, seed=revision))
     published(engine, 4, 5, passages(3, seed=5))  # renamed, and then the process died before the pointer moved
     engine.stage(INDEX, 4, 6, Delta(table([], 6)), BM25, DIMENSION, None)
-    done = engine.recover({(INDEX, revision) for revision in (1, 2, 3, 4)}, keep=2)
+    done = engine.recover(kept({1, 2, 3, 4}, 2))
     assert len(done) == 4
     assert sorted(entry.name for entry in folder.iterdir()) == ["r0000003", "r0000004"]
     with closing(engine.open(INDEX, 1)) as reader:
         assert reader.count(seen_at(1)) == 3
-    assert engine.recover({(INDEX, revision) for revision in (1, 2, 3, 4)}, keep=2) == []
+    assert engine.recover(kept({1, 2, 3, 4}, 2)) == []
 
 
 def test_a_reader_in_another_process_sees_the_same(engine: EmbeddedEngine, folder: Path) -> None:
