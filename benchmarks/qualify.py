@@ -27,6 +27,7 @@ DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "qualification.md"
 HEAD = "# Qualification\n\nWhat was tried, how often, and what came of it. `make qualify` runs all of it and writes this page.\n"
 Table = list[list[str]]
+SMALL_EDITS = 50
 IN_MEMORY = Path("/dev/shm")  # a killed process loses nothing that it has written, on any file system
 
 
@@ -49,7 +50,7 @@ def pytest_run(timeout_s: int, rounds: int, *arguments: str) -> tuple[bool, list
     """Run tests, in memory where there is a file system in it; gives whether all passed, and their entries of the JUnit report."""
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as scratch:
         report = Path(scratch, "report.xml")
-        places = [f"--junitxml={report}", f"--basetemp={scratch}/tests"]
+        places = [f"--junitxml={report}", "-o", "junit_family=xunit1", f"--basetemp={scratch}/tests"]
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(timeout_s), "-o", "faulthandler_timeout=0", *places, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PLUMBLINE_ROUNDS": str(rounds)}, check=False)
         return done.returncode == 0, list(etree.parse(report).iter("testcase"))
@@ -79,11 +80,54 @@ def kills(rounds: int) -> Section:
     )
 
 
+def rollback(rounds: int) -> Section:
+    """Queries asked of five releases when each was live, by as-of and after a rollback; then a service rolled back under load."""
+    tests = ["tests/pipelines/test_rollback.py", "tests/retrieval_service/test_rollback_under_load.py"]
+    held, cases = pytest_run(7200, rounds, "-m", "", *tests)
+    found: dict[str, list[str]] = {}
+    for case in cases:
+        for entry in case.iter("property"):
+            found.setdefault(entry.get("name") or "", []).append(entry.get("value") or "")
+    rows = [[name, min(values, key=_number), max(values, key=_number)] for name, values in sorted(found.items())]
+    rows.append(["visible chunks and sparse hits, bit for bit", *["the same" if held else "**not all the same**"] * 2])
+    title = "Rollback and as-of, against what each of five releases answered when it was live"
+    return Section(title, [["what", "least", "most"], *rows], held)
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def defects(_: int) -> Section:
+    """Seeded defects, harmless changes, and small edits that must not be refused."""
+    held, cases = pytest_run(3600, SMALL_EDITS, "-m", "", "tests/gates/test_defects.py", "tests/gates/test_harmless.py")
+    rows: Table = [["what", "is to be", "by", "what came of it"]]
+    for case in cases:
+        told = {str(entry.get("name")): str(entry.get("value")) for entry in case.iter("property")}
+        if "defect" in told:
+            rows.append([*told["defect"].split("|"), _outcome(case)])
+        elif "edits" in told:
+            rows.append([f"{told['edits']} edits of 1% of the words", "published", "", f"{told['refused']} not published"])
+        elif "[" in (case.get("name") or ""):
+            rows.append([str(case.get("name")).partition("[")[2].rstrip("]"), "published", "", _outcome(case)])
+    return Section("Seeded defects and harmless changes", rows, held)
+
+
 def hostile(_: int) -> Section:
     """Hostile files and sources, a test each."""
     held, cases = pytest_run(600, 1, "-m", "", "tests/pipelines/parsing/test_hostile.py", "tests/pipelines/sources")
     rows = [[_words(case), f"{float(case.get('time') or 0):.1f}", _outcome(case)] for case in cases]
     return Section("Hostile and broken input", [["what", "seconds", "what came of it"], *rows], held)
+
+
+def searchable(_: int) -> Section:
+    """Every real file found by words that another program read in it."""
+    held, cases = pytest_run(1800, 100, "-m", "", "tests/pipelines/parsing/test_searchable.py", "tests/pipelines/parsing/test_phrases.py")
+    rows = [[_words(case), f"{float(case.get('time') or 0):.1f}", _outcome(case)] for case in cases]
+    return Section("Real files, read and found", [["what", "seconds", "what came of it"], *rows], held)
 
 
 def _words(case: etree._Element) -> str:
@@ -124,7 +168,10 @@ def retrieval(_: int) -> Section:
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
     "kills": kills,
+    "rollback": rollback,
     "hostile": hostile,
+    "defects": defects,
+    "searchable": searchable,
     "formats": measured("Formats", "benchmarks.formats", str(DATA / "file-formats")),
     "versions": measured("A documentation site from release to release", "benchmarks.versions"),
     "growth": measured("Ten times the documents", "benchmarks.growth"),

@@ -3,7 +3,7 @@
 Dagster reads the annotations of an asset's function, so this module does not postpone them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import dagster as dg
 
@@ -12,16 +12,20 @@ from pipelines.automation import follows_its_inputs
 from pipelines.evaluating import evaluate_candidate, expected_chunks
 from pipelines.failing import explained
 from pipelines.lane.assets import EMBEDDING_MODEL
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, Nothing
+from pipelines.outcomes import CHANGED_ROWS_SHOWN, Decision, Nothing
 from pipelines.publishing import conclude
 from pipelines.show.checks import check_result
 from pipelines.show.model import tried_table
+from pipelines.show.quality import TREND_SHOWN, trend, worst_table
 from pipelines.show.tables import changed_tables
+from pipelines.show.tuning import ranking_metadata
 from pipelines.staging import stage_candidate
+from pipelines.vacuum import vacuum_after_publish
 from pipelines.workspace import Workspace
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, EVALUATION_CHECKS, PlainCheck
 from quality_checks.golden import golden_digest
 from quality_checks.index_checks import check_index
+from search_index.errors import PlumblineError
 from search_index.model.release import Held, Verdict, digest_of
 
 CANDIDATE_ASSET = dg.AssetKey("candidate")
@@ -62,10 +66,14 @@ def embedding_model(context: dg.AssetExecutionContext, workspace: dg.ResourcePar
 def golden_set(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Read the golden sets that lie beside the contracts."""
     with explained(workspace.settings, context):
-        sets = workspace.golden_sets
+        sets = [*workspace.golden_sets, *workspace.training_sets]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(golden_digest(sets)),
-        metadata={"sets": len(sets), "queries": sum(len(s.queries) for s in sets)},
+        metadata={
+            "sets": len(sets),
+            "queries": sum(len(s.queries) for s in workspace.golden_sets),
+            "training_queries": sum(len(s.queries) for s in workspace.training_sets),
+        },
     )
 
 
@@ -103,6 +111,7 @@ def candidate_asset(lanes: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
                 "index": staged.manifest.index,
                 **staged.manifest.counts.model_dump(),
                 "unchanged": False,
+                **ranking_metadata(staged.manifest, workspace.tuning),
                 **changed_tables(staged.changed[:CHANGED_ROWS_SHOWN], workspace.settings),
             },
             check_results=[*(check_result(v, CANDIDATE_ASSET) for v in verdicts), _held_result(staged.manifest.held)],
@@ -128,13 +137,20 @@ def evaluation(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Wo
     if staged is None:
         return _unchanged(workspace, workspace.nothing or Nothing(None, []), EVALUATION_ASSET, EVALUATION_CHECKS)
     with explained(workspace.settings, context):
-        scores, verdicts = evaluate_candidate(workspace, staged, context.run.run_id)
-    workspace.home.catalog.record_scores(staged.manifest.revision, scores)
-    workspace.home.catalog.add_verdicts(verdicts)
+        measured = evaluate_candidate(workspace, staged, context.run.run_id)
+    catalog = workspace.home.catalog
+    catalog.record_scores(staged.manifest.revision, measured.scores)
+    catalog.add_verdicts(measured.verdicts)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(digest_of([staged.manifest.digest, scores])),
-        metadata={"revision": staged.manifest.revision, "scores": dg.MetadataValue.json(scores), "unchanged": False},
-        check_results=[check_result(v, EVALUATION_ASSET) for v in verdicts],
+        data_version=dg.DataVersion(digest_of([staged.manifest.digest, measured.scores])),
+        metadata={
+            "revision": staged.manifest.revision,
+            "scores": dg.MetadataValue.json(measured.scores),
+            "unchanged": False,
+            **worst_table(measured.worst),
+            **trend(catalog.releases(TREND_SHOWN)),
+        },
+        check_results=[check_result(v, EVALUATION_ASSET) for v in measured.verdicts],
     )
 
 
@@ -153,6 +169,7 @@ def release(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Works
     with explained(workspace.settings, context):
         decision = conclude(workspace)
     workspace.decision = decision
+    _tidy(workspace, decision, context.log.warning)
     alert_decision(workspace.settings, decision, context.log.warning)
     if decision.status == "refused":
         reasons = "\n".join(f"- {r}" for r in decision.reasons)
@@ -169,8 +186,26 @@ def release(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Works
             "unchanged": decision.status != "published",
             "held": dg.MetadataValue.json(dict(decision.held)),
             "counts": dg.MetadataValue.json(decision.counts),
+            "reasons": dg.MetadataValue.json(list(decision.reasons)),
+            **_override(decision),
         },
     )
+
+
+def _override(decision: Decision) -> dict[str, dg.MetadataValue]:
+    """The override that stands, and what it excused: on the page of the asset until it expires."""
+    if decision.override is None:
+        return {}
+    return {"override": dg.MetadataValue.text(decision.override.says), "overridden": dg.MetadataValue.json(list(decision.overridden))}
+
+
+def _tidy(workspace: Workspace, decision: Decision, warn: Callable[[str], None]) -> None:
+    """Delete what the release just published has made too old. That it could not be deleted is no reason to fail a publish."""
+    if decision.status == "published":
+        try:
+            vacuum_after_publish(workspace.home, workspace.lake)
+        except PlumblineError as e:
+            warn(f"What is no longer needed was not deleted: {e.what} {e.remedy}")
 
 
 def _specs(checks: Iterable[PlainCheck], asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipelines.outcomes import ChangedRow, Nothing, StagedCandidate
 from pipelines.points import DesiredPoint, desired_points, points_table
+from pipelines.tuning import has_new_judgements, inherited_ranking, tuned_ranking
 from pipelines.workspace import Workspace
 from quality_checks.changes import how_to_accept, source_removed
 from quality_checks.gates import expected_of_source, shortfalls
@@ -17,9 +18,12 @@ from quality_checks.golden import golden_digest
 from search_index.bm25 import Bm25Settings, count_terms
 from search_index.engine.interface import LEDGER, Delta
 from search_index.errors import Refused
+from search_index.fusion import Ranking
 from search_index.home import trusted_manifest
+from search_index.model.operating import Override
 from search_index.model.release import Counts, Held, Manifest, ModelPin, ReleaseRecord, SourcePin, TablePin, digest_of, now
 from search_index.model.search import OPEN_END
+from search_index.retention import retained_revisions
 
 AVGDL_DRIFT = 0.2
 """How far the average length may move from the one frozen into stored weights before a new index is begun."""
@@ -57,8 +61,10 @@ def current_pin(workspace: Workspace, source: str) -> SourcePin | None:
     return pin.model_copy(update={"checks": sorted(e.check for e in expected_of_source(contract, pin) if e.severity == "error")})
 
 
-def settle_sources(workspace: Workspace, head: Manifest | None) -> tuple[dict[str, SourcePin], list[Held]]:
-    """Which state of each source the candidate takes: its newest where every gate of it is met, the head's where not.
+def settle_sources(
+    workspace: Workspace, head: Manifest | None, override: Override | None = None
+) -> tuple[dict[str, SourcePin], list[Held]]:
+    """Which state of each source the candidate takes: its newest where every gate of it is met or overridden, the head's where not.
 
     A source that is held before it was ever published is left out.
     """
@@ -79,7 +85,7 @@ def settle_sources(workspace: Workspace, head: Manifest | None) -> tuple[dict[st
             continue
         expected = expected_of_source(contract, pin)
         verdicts = workspace.home.catalog.verdicts_on(source, {e.inputs_digest for e in expected})
-        reasons = shortfalls(expected, verdicts)
+        reasons = shortfalls(expected, verdicts, override)
         if reasons:
             hold(source, reasons)
         else:
@@ -107,17 +113,18 @@ def stage_candidate(workspace: Workspace, run_id: str) -> StagedCandidate | Noth
         raise Refused(f"Publishing is paused: {pointer.paused}.", "`plumbline releases resume` lifts it.")
     head_record = catalog.release(pointer.head) if pointer.head is not None else None
     head = trusted_manifest(workspace.home, head_record) if head_record else None
-    pins, held = settle_sources(workspace, head)
+    override = catalog.override(workspace.home.signing_key())
+    pins, held = settle_sources(workspace, head, override)
     model = _model_of(workspace, head, pins)
     if left := [s for s in sorted(pins.keys() - {h.source for h in held}) if _made_by(workspace, s) not in ("", model.encoder)]:
         raise Refused(
             f"The vectors of {', '.join(left)} were made by another model than {model.name}.", "Ingest every source: `plumbline ingest`."
         )
-    ranking = workspace.settings.ranking.model_dump(mode="json")
+    ranking = inherited_ranking(workspace, head, model)
     golden = golden_digest(workspace.golden_sets)
-    if not pins or (head is not None and _same(head, pins, model, ranking)):
+    if not pins or (head is not None and _same(head, pins, model, ranking) and not has_new_judgements(workspace, ranking)):
         return Nothing(head.revision if head else None, held)
-    return _build(workspace, run_id, head_record, head, pins, held, model, golden)
+    return _build(workspace, run_id, head_record, head, pins, held, model, ranking, golden, override)
 
 
 def _model_of(workspace: Workspace, head: Manifest | None, pins: dict[str, SourcePin]) -> ModelPin:
@@ -133,8 +140,8 @@ def _made_by(workspace: Workspace, source: str) -> str:
     return str(lane.state.get("encoder", "")) if lane else ""
 
 
-def _same(head: Manifest, pins: dict[str, SourcePin], model: ModelPin, ranking: object) -> bool:
-    if pins.keys() != head.sources.keys() or model.encoder != head.model.encoder or ranking != head.ranking:
+def _same(head: Manifest, pins: dict[str, SourcePin], model: ModelPin, ranking: Ranking) -> bool:
+    if pins.keys() != head.sources.keys() or model.encoder != head.model.encoder or ranking != Ranking.model_validate(head.ranking):
         return False
     return all(head.sources[s].same_rows(p) and head.sources[s].access == p.access for s, p in pins.items())
 
@@ -147,7 +154,9 @@ def _build(
     pins: dict[str, SourcePin],
     held: list[Held],
     model: ModelPin,
+    ranking: Ranking,
     golden: str,
+    override: Override | None,
 ) -> StagedCandidate:
     lake, catalog, engine = workspace.lake, workspace.home.catalog, workspace.home.engine
     same_model = head is not None and head.model.encoder == model.encoder
@@ -172,8 +181,8 @@ def _build(
 
     added, retired, changed = _difference(ledger, desired, set(pins))
     revision = catalog.begin(run_id)
-    retained = [r.revision for r in catalog.releases(workspace.settings.retain_releases, published_only=True)]
-    live = catalog.pointer().live
+    # One fewer than settings say, for this revision will be one of them; the head always, for a rollback.
+    retained = retained_revisions(catalog, max(workspace.settings.retain_releases - 1, 1))
     workspace.progress.start("staging", len(added))
     candidate = engine.stage(
         index=index,
@@ -182,11 +191,11 @@ def _build(
         delta=Delta(points_table(added, revision, run_id), retired),
         bm25=bm25,
         dimension=model.dimension,
-        vacuum_before=min([*retained, *([live] if live is not None else [])], default=None),
+        retained=retained or None,
     )
     workspace.progress.advance(len(added))
     workspace.progress.finish()
-    manifest = Manifest(
+    draft = Manifest(
         revision=revision,
         parent=head_record.revision if head_record else None,
         index=index,
@@ -195,7 +204,7 @@ def _build(
         held=held,
         model=model,
         bm25=asdict(bm25),
-        ranking=workspace.settings.ranking.model_dump(mode="json"),
+        ranking=ranking.model_dump(mode="json"),
         golden=golden,
         counts=Counts(
             documents=sum(p.documents.rows - p.quarantined for p in pins.values()),
@@ -205,8 +214,11 @@ def _build(
         ),
         run_id=run_id,
         created_at=now(),
+        retained=candidate.answers_for,
+        override=override,
     )
-    catalog.record_manifest(manifest, manifest.sign(workspace.home.signing_key()))
+    manifest = draft.model_copy(update={"ranking": tuned_ranking(workspace, draft, candidate).model_dump(mode="json")})
+    catalog.record_manifest(manifest, None)
     return StagedCandidate(manifest, head, candidate, changed)
 
 

@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from search_index.errors import DiskFull, HomeDamaged
 from search_index.model.release import TablePin
 
-TableName = Literal["manifests", "documents", "chunks", "vectors"]
+TableName = Literal["manifests", "documents", "chunks", "vectors", "points"]
 
 BUCKETS = 8
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -97,8 +97,26 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("run_id", pa.string()),
         ]
     ),
+    "points": pa.schema(
+        [
+            ("index", pa.string()),
+            ("revision", pa.int64()),
+            ("change", pa.string()),
+            ("point_id", pa.string()),
+            ("chunk_id", pa.string()),
+            ("payload_digest", pa.string()),
+        ]
+    ),
 }
-_PARTITIONS = {"manifests": ["source"], "documents": ["source", "bucket"], "chunks": ["source", "bucket"], "vectors": ["prefix"]}
+_PARTITIONS = {
+    "manifests": ["source"],
+    "documents": ["source", "bucket"],
+    "chunks": ["source", "bucket"],
+    "vectors": ["prefix"],
+    "points": ["index"],
+}
+_KEPT_LOG = {"delta.enableExpiredLogCleanup": "false"}
+"""A release pins versions for as long as it is kept; after a month Delta would forget how to read them."""
 _UNTOLD = {"run_id", "signature", "bucket", "minhash"}
 """Columns that say how a row came about, or repeat what another says (the MinHash of the text): not part of its digest."""
 
@@ -166,16 +184,49 @@ class Lake:
     def append(self, table: TableName, rows: pa.Table) -> int:
         """Add rows, in one commit; gives the new version."""
         with self._guard(table):
-            write_deltalake(self._uri(table), rows, mode="append", partition_by=_PARTITIONS[table])
+            write_deltalake(self._uri(table), rows, mode="append", partition_by=_PARTITIONS[table], configuration=self._new(table))
         return self.version(table)
 
     def _write(self, table: TableName, rows: pa.Table, predicate: str | None) -> int:
         with self._guard(table):
             if predicate is None:
-                write_deltalake(self._uri(table), rows, mode="append", partition_by=_PARTITIONS[table])
+                write_deltalake(self._uri(table), rows, mode="append", partition_by=_PARTITIONS[table], configuration=self._new(table))
             else:
                 write_deltalake(self._uri(table), rows, mode="overwrite", predicate=predicate)
         return self.version(table)
+
+    def _new(self, table: TableName) -> dict[str, str | None] | None:
+        """Configuration for a table that is about to be made."""
+        return dict(_KEPT_LOG) if self._open(table) is None else None
+
+    def unreferenced(self, table: TableName, versions: Iterable[int]) -> list[str]:
+        """Files, relative to the table, that neither its newest version nor any of ``versions`` reads."""
+        return self._vacuumed(table, versions, dry_run=True)
+
+    def delete_unreferenced(self, table: TableName, versions: Iterable[int]) -> list[str]:
+        """Delete them. Only to be called while holding the writer's lease: what a writer has not committed yet is read by nobody."""
+        return self._vacuumed(table, versions, dry_run=False)
+
+    def _vacuumed(self, table: TableName, versions: Iterable[int], *, dry_run: bool) -> list[str]:
+        with self._guard(table):
+            found = self._open(table)
+            if found is None:
+                return []
+            if not dry_run and not _KEPT_LOG.items() <= found.metadata().configuration.items():
+                found.alter.set_table_properties(dict(_KEPT_LOG))
+            kept = sorted({v for v in versions if 0 <= v <= found.version()})
+            # ``full`` also finds what a killed write left and no version ever named.
+            files = found.vacuum(retention_hours=0, dry_run=dry_run, enforce_retention_duration=False, full=True, keep_versions=kept)
+            folder = Path(self._uri(table))
+            # Delta lists what an earlier vacuum deleted again, for as long as its log names it.
+            return [file for file in files if (folder / file).exists()] if dry_run and folder.is_dir() else files
+
+    def file_size(self, table: TableName, file: str) -> int:
+        """Bytes of one of a table's files; 0 where the tables are not on a local disk, or it is gone."""
+        try:
+            return (Path(self._uri(table)) / file).stat().st_size
+        except OSError:
+            return 0
 
     def vectors(self, keys: Iterable[str], version: int | None = None) -> dict[str, memoryview]:
         """The stored vectors of these keys, as float32 bytes each."""

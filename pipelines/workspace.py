@@ -12,6 +12,7 @@ from typing import Protocol
 from pipelines.embedding_model import export_model, resolve_model
 from pipelines.outcomes import Decision, DoneAhead, Nothing, StagedCandidate, StepReport
 from pipelines.tables import Lake
+from pipelines.tuning_outcome import Tuning
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
 from search_index.embedding import Encoder, EncoderCard
@@ -20,9 +21,8 @@ from search_index.errors import ContractInvalid, ModelMismatch
 from search_index.home import Home
 from search_index.lease import Lease
 from search_index.model.release import ModelPin, Stage
+from search_index.retention import kept
 from search_index.settings import Settings
-
-RESERVE_DIRECTORIES = 2
 
 
 class Progress(Protocol):
@@ -78,6 +78,7 @@ class Workspace:
         self.ahead: defaultdict[str, DoneAhead] = defaultdict(DoneAhead)
         self.candidate: StagedCandidate | None = None
         self.nothing: Nothing | None = None
+        self.tuning: Tuning | None = None
         self.decision: Decision | None = None
 
     @cached_property
@@ -95,9 +96,18 @@ class Workspace:
         return self._loaded[1]
 
     @cached_property
-    def golden_sets(self) -> list[GoldenSet]:
-        """Every golden set that lies in a folder ``golden`` beside the contracts."""
+    def _judged(self) -> list[GoldenSet]:
         return load_golden_folder([folder / "golden" for folder in self.settings.contract_folders])
+
+    @property
+    def golden_sets(self) -> list[GoldenSet]:
+        """The golden sets beside the contracts, in folders ``golden``, that releases are measured on."""
+        return [golden for golden in self._judged if golden.purpose == "evaluation"]
+
+    @property
+    def training_sets(self) -> list[GoldenSet]:
+        """Those that rankings learn from, and that therefore measure nothing."""
+        return [golden for golden in self._judged if golden.purpose == "training"]
 
     @cached_property
     def encoder_folder(self) -> Path:
@@ -149,8 +159,7 @@ class Workspace:
         for revision in catalog.abandoned():
             catalog.reject(revision, ["the run that staged it ended before a decision"])
             done.append(f"release {revision} was left undecided by a run that ended early; it is rejected")
-        published = {(r.manifest.index, r.revision) for r in catalog.releases(limit=10_000, published_only=True) if r.manifest}
-        return done + self.home.engine.recover(published, keep=RESERVE_DIRECTORIES)
+        return done + self.home.engine.recover(kept(self.home))
 
     def end(self) -> None:
         """Drop a candidate nobody decided on, and give the lease back."""

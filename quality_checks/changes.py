@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search_index.model.release import SourcePin, digest_of, now
 from search_index.model.search import EVERYONE
 from search_index.model.state import Change
@@ -18,17 +20,35 @@ def mass_removal(source: str, published: set[str], present: set[str], threshold:
     return _change(source, "mass_removal", f"{len(gone)} of {len(published)} documents are gone", sorted(gone))
 
 
-def loosened_contract(source: str, published: SourcePin | None, access: list[str], checks: list[str]) -> Change | None:
-    """The change that waits when a contract lets more groups read, or drops a check that could hold the source, else None."""
+def loosened_contract(
+    source: str, published: SourcePin | None, access: list[str], checks: list[str], weakened: Sequence[str] = ()
+) -> Change | None:
+    """The change that waits when a contract lets more groups read, or demands less of the source, else None.
+
+    Args:
+        checks: names of the checks that can hold the source now.
+        weakened: in what else it demands or protects less than the published one, a sentence each.
+    """
     if published is None:
         return None
     # Whoever may read counts as everyone already, if everyone may.
     opened = [] if EVERYONE in published.access else sorted(set(access) - set(published.access))
     dropped = sorted(set(published.checks) - set(checks))
-    if not opened and not dropped:
+    more = [sentence for sentence in weakened if not any(name in sentence for name in dropped)]
+    if not opened and not dropped and not more:
         return None
-    said = [f"lets {', '.join(opened)} read" if opened else "", f"drops the checks {', '.join(dropped)}" if dropped else ""]
-    return _change(source, "loosened_contract", "the contract " + " and ".join(s for s in said if s), [opened, dropped])
+    said = [f"lets {', '.join(opened)} read" if opened else "", f"drops the checks {', '.join(dropped)}" if dropped else "", *more]
+    identity = [opened, dropped, *([more] if more else [])]
+    return _change(source, "loosened_contract", "the contract " + " and ".join(s for s in said if s), identity)
+
+
+def unlike_published(source: str, check: str, problem: str, rows: str) -> Change:
+    """The change that waits when documents differ from the published ones in a way that may be a fault.
+
+    Args:
+        rows: digest of the documents: it is these that are accepted, and none that come later.
+    """
+    return _change(source, "unlike_published", problem, [check, rows])
 
 
 def source_removed(source: str, documents: int) -> Change:

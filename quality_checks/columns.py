@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from quality_checks.rules import RULE_COLUMNS, Indicator, Stage
+from quality_checks.text_signs import boilerplate_shares, repeated, thin
 from search_index.model.document import sha256
 
 if TYPE_CHECKING:
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 Frame = Literal["rows", "expected"]
 SPREAD_MINIMUM_ROWS = 20
 """Fewer vectors than this may well be alike: a handful of versions of one page, say."""
+TWINS_SAMPLE = 500
+TWINS_FROM = 0.99999
+"""Cosine from which two vectors count as one: texts that differ in case alone reach it with many models, others do not."""
 
 # U+FFFD is counted apart. These are UTF-8 read as Windows-1252 or Latin-1 (a lead byte's letter, then a continuation byte's),
 # and C1 controls, which no writing uses (U+0085 is a line break).
 _MOJIBAKE = "[\u00c2\u00c3][\u0080-\u00bf\u20ac\u2122\u0153\u201c\u201d]|\u00e2\u20ac|\u00ef\u00bf\u00bd|[\u0080-\u0084\u0086-\u009f]"
+
+
+WORKED_OUT = ("document_text_slice_ok", "places_ok", "encoder_fits", "access_ok", "overlap_ok", "covered")
+"""What is true of a chunk beside its document and its neighbours, worked out by whoever reads the tables."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,10 @@ def derive(stage: Stage, table: pa.Table, expected: Collection[str], indicators:
 
     Args:
         stage: which of the three tables this is.
-        table: its rows: ``documents`` and ``chunks`` as stored, chunks with the columns ``document_text_slice_ok``, ``places_ok``
-            and ``encoder_fits`` besides; ``vectors`` with ``vector_key`` and ``vector``.
-        expected: for chunks, the ids of the documents that should have one: their status is ok, and no near-duplicate stands for
-            them; for vectors, the vector keys of the chunks.
+        table: its rows: ``documents`` and ``chunks`` as stored, documents with the columns ``access_ok`` and ``bytes_ok`` besides,
+            chunks with those of ``WORKED_OUT``; ``vectors`` with ``vector_key`` and ``vector``.
+        expected: for documents, the ids that the manifest lists; for chunks, those of the documents that should have one: their
+            status is ok, and no near-duplicate stands for them; for vectors, the vector keys of the chunks.
         indicators: columns that contract rules want.
     """
     import pandas as pd
@@ -70,6 +78,7 @@ def _documents(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarra
     replaced = _numbers(pc.count_substring(text, "\ufffd"))
     damaged = replaced + _numbers(pc.count_substring_regex(text, _MOJIBAKE))
     ok = np.array(table["status"].to_pylist(), dtype=object) == "ok"
+    texts = [words if good else "" for words, good in zip(text.to_pylist(), ok, strict=True)]
     return {
         "document_id": _texts(table["document_id"]),
         # What could not be read has no bytes to tell the sha256 of; a null is not held against the check.
@@ -80,7 +89,13 @@ def _documents(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarra
         "text_present": ~ok | _written(text),
         "replacement_char_share": replaced / np.maximum(length, 1),
         "damage_share": damaged / np.maximum(length, 1),
+        "thin": np.array(thin(table["path"].to_pylist(), table["size"].to_pylist(), length.tolist()), dtype=bool) & ok,
+        "repeated": repeated(texts).astype(np.int64),
+        "boilerplate_share": boilerplate_shares(texts),
+        "listed": np.array([name in expected for name in table["document_id"].to_pylist()], dtype=bool),
         "access_count": _groups(table["access"]),
+        "access_ok": _told(table["access_ok"]),
+        "outdated": (ok & ~_told(table["bytes_ok"])).astype(np.int64),
     }
 
 
@@ -90,10 +105,7 @@ def _chunks(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray |
     text = pc.fill_null(table["text"], "")
     length = _numbers(pc.utf8_length(text))
     start, end = _numbers(pc.fill_null(table["start"], -1)), _numbers(pc.fill_null(table["end"], -1))
-    sliced, placed, fits = (
-        np.array(pc.fill_null(table[name], False).to_pylist(), dtype=bool)
-        for name in ("document_text_slice_ok", "places_ok", "encoder_fits")
-    )
+    sliced, placed, fits, access_ok, overlap_ok, covered = (_told(table[name]) for name in WORKED_OUT)
     digests = zip(text.to_pylist(), table["text_sha256"].to_pylist(), strict=True)
     return {
         "chunk_id": _texts(table["chunk_id"]),
@@ -104,6 +116,9 @@ def _chunks(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray |
         "span_ok": sliced & (start >= 0) & (end - start == length),
         "places_ok": placed,
         "encoder_fits": fits,
+        "access_ok": access_ok,
+        "overlap_ok": overlap_ok,
+        "covered": covered,
         "digest_ok": np.array([sha256(words) == digest for words, digest in digests], dtype=bool),
         "document_known": np.array([name in expected for name in table["document_id"].to_pylist()], dtype=bool),
         "access_count": _groups(table["access"]),
@@ -119,6 +134,7 @@ def _vectors(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray 
     lost = dims - np.array([len(vector) for vector in finite], dtype=np.int64)
     norms = np.array([float(np.sqrt(np.dot(vector, vector))) for vector in finite], dtype=np.float64)
     zero = (norms == 0) & (lost == 0)
+    alike = [v for v, n in zip(vectors, lost, strict=True) if n == 0 and len(v) == common]
     first: dict[bytes, int] = {}
     identical = [first.setdefault(vector.tobytes(), at) != at for at, vector in enumerate(vectors)]
     return {
@@ -129,7 +145,8 @@ def _vectors(table: pa.Table, expected: frozenset[str]) -> dict[str, np.ndarray 
         "zero": zero,
         "vector_norm": np.where(zero | (lost > 0), np.nan, norms),
         "identical": np.array(identical, dtype=np.int64),
-        "spread": np.full(len(vectors), _spread([v for v, n in zip(vectors, lost, strict=True) if n == 0 and len(v) == common])),
+        "spread": np.full(len(vectors), _spread(alike)),
+        "twins": np.full(len(vectors), _twins(alike)),
     }
 
 
@@ -138,6 +155,16 @@ def _spread(vectors: list[np.ndarray]) -> float:
     if len(vectors) < SPREAD_MINIMUM_ROWS:
         return float("nan")
     return float(np.sqrt(np.stack(vectors).var(axis=0, dtype=np.float64).sum()))
+
+
+def _twins(vectors: list[np.ndarray]) -> float:
+    """The share of a sample of the vectors that have another, of another text, in all but the same place."""
+    if len(vectors) < SPREAD_MINIMUM_ROWS:
+        return float("nan")
+    sample = np.stack([vectors[at] for at in np.unique(np.linspace(0, len(vectors) - 1, TWINS_SAMPLE).astype(int))])
+    cosines = sample @ sample.T
+    np.fill_diagonal(cosines, -1)
+    return float((cosines.max(axis=1) > TWINS_FROM).mean())
 
 
 def _ragged(column: pa.ChunkedArray) -> list[np.ndarray]:
@@ -172,6 +199,13 @@ def _indicated(rows: pd.DataFrame, indicator: Indicator) -> pd.Series[int]:
         whole = re.compile(indicator.pattern or "")
         found = one.map(lambda value: value is not None and whole.search(str(value)) is None)
     return found.astype("int64")
+
+
+def _told(column: pa.ChunkedArray) -> np.ndarray:
+    """Null is False: what nobody worked out is not so."""
+    import pyarrow.compute as pc
+
+    return np.array(pc.fill_null(column, False).to_pylist(), dtype=bool)
 
 
 def _written(text: pa.ChunkedArray) -> np.ndarray:

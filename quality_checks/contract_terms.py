@@ -113,8 +113,10 @@ class Contract(BaseModel):
 
     ``digest`` is the sha256 of the file's content as canonical JSON, before variables are put in, so that it is the same on
     every machine. ``location`` is an absolute path, an fsspec URL, or what a source of type ``custom`` understands.
-    ``freshness_sla`` is the standard's ``latency``, or ``frequency`` without one. ``removal_threshold`` is the share of
-    documents that may vanish at once. ``partitioned``: the lane is split into Dagster partitions, for a source too large for one run.
+    ``freshness_sla`` is the standard's ``latency``, or ``frequency`` without one; ``frequency`` is how often something in the source
+    changes. ``removal_threshold`` is the share of documents that may vanish at once. ``partitioned``: the lane is split into Dagster
+    partitions, for a source too large for one run.
+    ``languages``: ISO 639-1 codes of those that its documents are written in; empty where it does not say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -140,6 +142,7 @@ class Contract(BaseModel):
     options: dict[str, Scalar] = {}
     parsing: Parsing = Parsing()
     freshness_sla: timedelta | None = None
+    frequency: timedelta | None = None
     retention: timedelta | None = None
     access_groups: tuple[str, ...] = (EVERYONE,)
     chunking: Chunking = Chunking()
@@ -148,6 +151,7 @@ class Contract(BaseModel):
     privacy: Privacy = Privacy()
     removal_threshold: float = 0.5
     golden: str | None = None
+    languages: tuple[str, ...] = ()
     rules: tuple[QualityRule, ...] = ()
     tags: dict[str, str] = {}
     metadata: dict[str, Scalar | list[str]] = {}

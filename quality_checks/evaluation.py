@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import JsonValue as Json
 
 from quality_checks.golden import GoldenSet
-from quality_checks.metrics import MEASURES, evaluate_run, mean_ci95, units_run
+from quality_checks.metrics import ALL_MEASURES, MEASURES, evaluate_run, mean_ci95, units_run
 from quality_checks.resolution import Resolved
 from search_index.engine.interface import Payload
 from search_index.model.search import Mode, Principal, Span
@@ -33,23 +33,29 @@ class Judged:
 class ModeResult:
     """One mode's answers to every judged query.
 
-    ``values`` is each measure's value by query (``set/query``); a query that found nothing has zero. ``wall_ms`` is one a
-    query, ``cpu_ms`` the mean a query.
+    ``values`` is each measure's value by query (``set/query``); a query that found nothing has zero. ``run`` is each query's ranking
+    of units and passages with their scores, ``qrels`` the grades it is judged by. ``wall_ms`` is one a query, ``cpu_ms`` the mean
+    a query.
     """
 
     mode: Mode
     values: dict[str, dict[str, float]]
+    run: Mapping[str, Sequence[tuple[str, float]]]
+    qrels: Mapping[str, Mapping[str, int]]
     wall_ms: list[float]
     cpu_ms: float
 
-    def summary(self) -> dict[str, Json]:
+    def summary(self, measures: Sequence[str] = MEASURES) -> dict[str, Json]:
         """Means with 95% bootstrap intervals over queries, and what a query cost."""
-        measures: dict[str, Json] = {}
-        for measure in MEASURES:
-            mean, low, high = mean_ci95(list(self.values[measure].values()), SEED)
-            measures[measure] = {"value": round(mean, 5), "ci95": [round(low, 5), round(high, 5)]}
+        means = {measure: mean_of(self.values[measure].values()) for measure in measures}
         p50, p95, p99 = (round(float(p), 3) for p in np.percentile(self.wall_ms or [0.0], [50, 95, 99]))
-        return {**measures, "query": {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "cpu_ms": round(self.cpu_ms, 3)}}
+        return {**means, "query": {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "cpu_ms": round(self.cpu_ms, 3)}}
+
+
+def mean_of(values: Iterable[float]) -> Json:
+    """A mean with its 95% bootstrap interval, as reports have it."""
+    mean, low, high = mean_ci95(list(values), SEED)
+    return {"value": round(mean, 5), "ci95": [round(low, 5), round(high, 5)]}
 
 
 def ask(
@@ -85,7 +91,7 @@ def ask(
             qrels[name] = one.resolved.qrels[query.id]
             progress(1)
     cpu_ms = (time.process_time() - cpu_before) * 1e3 / max(1, len(wall_ms))
-    return ModeResult(mode, evaluate_run(run, qrels, MEASURES), wall_ms, cpu_ms)
+    return ModeResult(mode, evaluate_run(run, qrels, ALL_MEASURES), run, qrels, wall_ms, cpu_ms)
 
 
 @dataclass(frozen=True)

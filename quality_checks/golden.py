@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic import JsonValue as Json
@@ -76,6 +76,10 @@ class GoldenSet(BaseModel):
     version: _Text = "1"
     author: str = ""
     date: str = ""
+    purpose: Literal["evaluation", "training"] = Field(
+        "evaluation", description="releases are measured on the one and learn from the other"
+    )
+    weight: float = Field(1.0, gt=0, le=1, description="how much a training set's judgements count: less where nobody made them by hand")
     queries: tuple[GoldenQuery, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

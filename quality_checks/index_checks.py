@@ -2,64 +2,80 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import JsonValue as Json
 
+from quality_checks.arm_checks import (
+    Staged,
+    dense_arm_complete,
+    dense_finds_itself,
+    dense_recall,
+    sparse_agrees_with_rank_bm25,
+    sparse_arm_complete,
+    terms_are_the_texts,
+)
+from quality_checks.finding import EXAMPLES, Finding, share_of
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, candidate_inputs
-from search_index.bm25 import Bm25Settings
-from search_index.engine.interface import IndexReader, Visibility
+from search_index.engine.interface import IndexReader, Payload, Visibility
+from search_index.errors import PlumblineError
+from search_index.model.document import sha256
 from search_index.model.release import Manifest, Verdict
 from search_index.model.search import OPEN_END
 
-EXAMPLES = 20
-PROBES = 10
-"""How many chunks each arm is asked about."""
-YARDSTICK_CHUNKS = 20_000
-"""rank-bm25 keeps a dictionary a chunk: above this many chunks it is given the first so many, and the arm is asked among those."""
+__all__ = ["ExpectedChunk", "ExpectedIndex", "Finding", "check_index"]
+_PORTION = 1000
 
 
 @dataclass(frozen=True)
 class ExpectedChunk:
-    """What the tables say of one chunk."""
+    """What the tables say of one chunk. ``source``, ``document_id``, ``start``, ``end`` and ``text_sha256`` are of its payload."""
 
     vector_key: str
     access: tuple[str, ...]
+    source: str
+    document_id: str
+    start: int
+    end: int
+    text_sha256: str
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a check found: no problem, or one in a sentence; counts and ids as evidence."""
+class ExpectedIndex:
+    """What the tables say, at the versions that the manifest pins: every chunk by its id, and vectors by their keys, float32 bytes."""
 
-    problem: str | None
-    evidence: dict[str, Json]
+    chunks: Mapping[str, ExpectedChunk]
+    vectors: Callable[[Sequence[str]], Mapping[str, memoryview]]
 
 
-def check_index(manifest: Manifest, reader: IndexReader, expected: Mapping[str, ExpectedChunk], run_id: str) -> list[Verdict]:
+def check_index(manifest: Manifest, reader: IndexReader, expected: ExpectedIndex, run_id: str) -> list[Verdict]:
     """A verdict of each check on the candidate's index.
+
+    Ids and counts are held against the tables for all points, from the ledger; what a point stores is read back for those that this
+    revision added.
 
     Args:
         reader: the candidate's own.
-        expected: every chunk of every source at the table versions that the manifest pins, by chunk id.
+        expected: of every source.
     """
-    ledger = reader.ledger()
-    current = ledger.filter(pc.equal(ledger["valid_to"], OPEN_END))
-    everyone = frozenset(group for groups in current["access"].to_pylist() for group in groups)
-    visibility = Visibility(manifest.revision, everyone)
+    staged = staged_index(manifest, reader)
     checks: dict[str, Callable[[], Finding]] = {
-        "index_reconciled": lambda: reconciled(current, expected, reader.count(visibility)),
-        "access_on_every_point": lambda: access_on_every_point(current),
-        "sparse_agrees_with_rank_bm25": lambda: sparse_agrees_with_rank_bm25(current, reader, visibility),
-        "dense_finds_itself": lambda: dense_finds_itself(current, reader, visibility),
+        "index_reconciled": lambda: reconciled(staged.current, expected.chunks, reader.count(staged.visibility)),
+        "access_on_every_point": lambda: access_on_every_point(staged.current),
+        "payloads_exact": lambda: payloads_exact(staged, expected.chunks),
+        "dense_arm_complete": lambda: dense_arm_complete(staged, expected.vectors),
+        "dense_finds_itself": lambda: dense_finds_itself(staged),
+        "dense_recall_at_10": lambda: dense_recall(staged),
+        "sparse_arm_complete": lambda: sparse_arm_complete(staged),
+        "terms_are_the_texts": lambda: terms_are_the_texts(staged),
+        "sparse_agrees_with_rank_bm25": lambda: sparse_agrees_with_rank_bm25(staged),
     }
     verdicts = []
     for check in CANDIDATE_CHECKS:
-        found = checks[check.name]()
+        found = _found(checks[check.name])
         verdicts.append(
             Verdict(
                 check=check.name,
@@ -75,17 +91,34 @@ def check_index(manifest: Manifest, reader: IndexReader, expected: Mapping[str, 
     return verdicts
 
 
+def staged_index(manifest: Manifest, reader: IndexReader) -> Staged:
+    """The points of a staged index that are valid in it, and those of them that it added."""
+    ledger = reader.ledger()
+    current = ledger.filter(pc.equal(ledger["valid_to"], OPEN_END))
+    everyone = frozenset(group for groups in current["access"].to_pylist() for group in groups)
+    changed = current.filter(pc.equal(current["valid_from"], manifest.revision))
+    return Staged(reader, Visibility(manifest.revision, everyone), current, changed)
+
+
+def _found(check: Callable[[], Finding]) -> Finding:
+    """What a check finds; an index that cannot be asked has failed it."""
+    try:
+        return check()
+    except PlumblineError as error:
+        return Finding(f"the index cannot be asked: {error.what}", {})
+
+
 def reconciled(current: pa.Table, expected: Mapping[str, ExpectedChunk], visible: int) -> Finding:
     """The current points are the tables' chunks, each once, with the same vector and access; all with access are searchable."""
     columns = [current[c].to_pylist() for c in ("chunk_id", "vector_key", "access")]
-    found = {chunk: ExpectedChunk(key, tuple(access)) for chunk, key, access in zip(*columns, strict=True)}
+    found = {chunk: (key, tuple(access)) for chunk, key, access in zip(*columns, strict=True)}
     wrong = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
-        "different": sorted(c for c in expected.keys() & found.keys() if expected[c] != found[c]),
+        "different": sorted(c for c, e in expected.items() if c in found and found[c] != (e.vector_key, e.access)),
     }
     doubled = current.num_rows - len(found)
-    reachable = sum(bool(f.access) for f in found.values())
+    reachable = sum(bool(access) for _, access in found.values())
     problems = [f"{len(ids)} chunks are {what}" for what, ids in wrong.items() if ids]
     problems += [f"{doubled} chunks stand twice"] if doubled else []
     problems += [f"{visible} points can be searched, {reachable} should be"] if visible != reachable and not doubled else []
@@ -101,78 +134,32 @@ def access_on_every_point(current: pa.Table) -> Finding:
     return Finding(problem, {"points": current.num_rows, "without": len(bare), "ids": sorted(bare)[:EXAMPLES]})
 
 
-def sparse_agrees_with_rank_bm25(current: pa.Table, reader: IndexReader, visibility: Visibility) -> Finding:
-    """The sparse arm gives the chunks of its first ten the scores that rank-bm25 gives them, and rank-bm25 knows none better.
-
-    Each probe asks for the rarest terms of one chunk. Scores may differ by a thousandth: the index keeps 32-bit floats.
-    """
-    considered = current.slice(0, YARDSTICK_CHUNKS)
-    if considered.num_rows == 0:
-        return Finding(None, {"probes": 0})
-    statistics = reader.statistics(visibility.revision)
-    term_ids = [np.asarray(ids, dtype=np.uint32) for ids in considered["term_ids"].to_pylist()]
-    term_counts = [np.asarray(counts, dtype=np.uint32) for counts in considered["term_counts"].to_pylist()]
-    points = considered["point_id"].to_pylist()
-    whole = considered.num_rows == current.num_rows
-    yardstick = _rank_bm25(term_ids, term_counts, reader.bm25)
-    wrong = []
-    probes = [i for i in _evenly(len(points), PROBES) if len(term_ids[i])]
-    for i in probes:
-        idf = statistics.idf(term_ids[i])
-        rarest = term_ids[i][np.argsort(-idf, kind="stable")[:8]]
-        weights = statistics.idf(rarest).astype(np.float32)
-        # rank-bm25's document frequencies are those of the chunks it was given; with all of them they must be ours as well.
-        reference = yardstick(rarest, None if whole else statistics.idf(rarest))
-        order = np.argsort(-reference, kind="stable")[:PROBES]
-        exact = reader.sparse_scores(rarest, weights, [points[j] for j in order])
-        answered = reader.sparse(rarest, weights, visibility, PROBES)
-        agrees = np.allclose(exact, reference[order], rtol=1e-3, atol=1e-3)
-        if whole:
-            best = np.sort(answered.scores)[::-1]
-            agrees = agrees and np.allclose(best, reference[order][reference[order] > 0][: len(best)], rtol=1e-3, atol=1e-3)
-        if not agrees:
-            wrong.append(points[i])
-    problem = f"{len(wrong)} of {len(probes)} probes are scored differently" if wrong else None
-    return Finding(problem, {"probes": len(probes), "chunks": len(points), "disagreeing": wrong[:EXAMPLES]})
+def payloads_exact(staged: Staged, expected: Mapping[str, ExpectedChunk]) -> Finding:
+    """Every added point, read back, is of the tables' document, span, text and access: what is shown is what was checked."""
+    points, chunks = (staged.changed[name].to_pylist() for name in ("point_id", "chunk_id"))
+    wrong: list[str] = []
+    for start in range(0, len(points), _PORTION):
+        stored = staged.reader.payloads(points[start : start + _PORTION])
+        for point, chunk in zip(points[start : start + _PORTION], chunks[start : start + _PORTION], strict=True):
+            if chunk not in expected or point not in stored or _told(stored[point]) != expected[chunk]:
+                wrong.append(point)
+    problem = f"{len(wrong)} of {len(points)} points say something else than the tables" if wrong else None
+    evidence: dict[str, Json] = {"rows": len(points), "failed": len(wrong), "percent": share_of(len(wrong), len(points))}
+    return Finding(problem, evidence | {"ids": [*sorted(wrong)[:EXAMPLES]]})
 
 
-def _rank_bm25(
-    term_ids: list[np.ndarray], term_counts: list[np.ndarray], settings: Bm25Settings
-) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-    from rank_bm25 import BM25Okapi
-
-    class Lucene(BM25Okapi):  # type: ignore[misc]
-        """Okapi with Lucene's IDF, which is never negative."""
-
-        def _calc_idf(self, nd: dict[int, int]) -> None:
-            self.idf = {term: math.log(1 + (self.corpus_size - n + 0.5) / (n + 0.5)) for term, n in nd.items()}
-
-    corpus = [np.repeat(ids, counts).tolist() for ids, counts in zip(term_ids, term_counts, strict=True)]
-    model = Lucene(corpus, k1=settings.k1, b=settings.b)
-    model.avgdl = settings.avgdl
-
-    def scores(terms: np.ndarray, idf: np.ndarray | None) -> np.ndarray:
-        if idf is not None:
-            model.idf.update(zip(terms.tolist(), idf.tolist(), strict=True))
-        return np.asarray(model.get_scores(terms.tolist()))
-
-    return scores
+def _told(payload: Payload) -> ExpectedChunk:
+    access = payload.get("access")
+    return ExpectedChunk(
+        vector_key=str(payload.get("vector_key")),
+        access=tuple(str(group) for group in access) if isinstance(access, list) else (),
+        source=str(payload.get("source")),
+        document_id=str(payload.get("document_id")),
+        start=_whole(payload.get("start")),
+        end=_whole(payload.get("end")),
+        text_sha256=sha256(str(payload.get("text"))),
+    )
 
 
-def dense_finds_itself(current: pa.Table, reader: IndexReader, visibility: Visibility) -> Finding:
-    """A point asked for with its own vector comes back, or one whose vector is the same."""
-    readable = current.filter(pc.greater(pc.list_value_length(current["access"]), 0))
-    points, keys = readable["point_id"].to_pylist(), readable["vector_key"].to_pylist()
-    probes = _evenly(len(points), PROBES)
-    lost = []
-    for i in probes:
-        vector = reader.vectors([points[i]])[0]
-        answered = reader.dense(vector, visibility, PROBES)
-        if points[i] not in answered.ids and not (len(answered.scores) and float(answered.scores[0]) > 0.9999 and np.any(vector)):
-            lost.append(points[i])
-    problem = f"{len(lost)} of {len(probes)} chunks are not found by their own vector" if lost else None
-    return Finding(problem, {"probes": len(probes), "vectors": len(set(keys)), "lost": lost[:EXAMPLES]})
-
-
-def _evenly(count: int, wanted: int) -> list[int]:
-    return sorted({round(x) for x in np.linspace(0, count - 1, min(count, wanted))}) if count else []
+def _whole(value: Json) -> int:
+    return value if isinstance(value, int) else -1

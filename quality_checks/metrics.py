@@ -14,6 +14,9 @@ from quality_checks.resolution import Resolved
 from search_index.model.search import Span
 
 MEASURES = ("ndcg@10", "recall@100", "mrr@10")
+"""What every report has."""
+ALL_MEASURES = (*MEASURES, "map@100", "success@10")
+"""What a release records: those, mean average precision, and the share of queries with anything relevant among the first ten."""
 RESAMPLES = 2000
 _BATCH = 200
 _NAMES = {"ndcg": "nDCG", "recall": "R", "mrr": "RR", "p": "P", "map": "AP", "success": "Success"}

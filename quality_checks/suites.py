@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import JsonValue as Json
 
-from quality_checks import columns
+from quality_checks import columns, text_signs
 from quality_checks.columns import SPREAD_MINIMUM_ROWS, Frame
 from quality_checks.contracts import Contract
 from quality_checks.rules import Indicator, Stage
@@ -70,7 +70,8 @@ def checks_for(contract: Contract, stage: Stage) -> tuple[CheckSpec, ...]:
 @cache
 def _evaluator() -> str:
     """What evaluates a check besides its definition: the code that works out the columns, and Great Expectations."""
-    return sha256(Path(columns.__file__).read_bytes()) + importlib.metadata.version("great_expectations")
+    files = (columns.__file__, text_signs.__file__)
+    return "".join(sha256(Path(file).read_bytes()) for file in files if file) + importlib.metadata.version("great_expectations")
 
 
 def _true(name: str, stage: Stage, column: str, description: str) -> CheckSpec:
@@ -102,6 +103,8 @@ def _tokens_within(most: int) -> CheckSpec:
 
 
 _DOCUMENTS = (
+    _found("listed_documents_present", "documents", "Every file that the manifest lists has its row."),
+    _true("document_listed", "documents", "listed", "Every document is of a file that the manifest lists."),
     CheckSpec(
         "source_not_empty",
         "documents",
@@ -127,9 +130,37 @@ _DOCUMENTS = (
         "expect_column_values_to_match_regex",
         {"column": "raw_sha256", "regex": "^[0-9a-f]{64}$"},
     ),
+    # A file may change between being listed and being read; the next run sees to it.
+    _share("document_bytes_as_listed", "documents", "warning", "outdated", 0, "Every document was made from the bytes that are listed."),
+    _share("document_bytes_current", "documents", "error", "outdated", 0.05, "At most 1 document of 20 was made from other bytes."),
     _share("quarantine_share_bounded", "documents", "error", "quarantined", 0.5, "At most half of the documents are quarantined."),
     _share("quarantine_share_low", "documents", "warning", "quarantined", 0.1, "At most a tenth of the documents is quarantined."),
     _true("document_text_not_empty", "documents", "text_present", "Every document that was parsed has text."),
+    CheckSpec(
+        "document_text_not_thin",
+        "documents",
+        "warning",
+        "Every document that was parsed has about as much text as its file lets expect.",
+        "expect_column_values_to_be_in_set",
+        {"column": "thin", "value_set": [False]},
+    ),
+    _share("document_duplicates_low", "documents", "warning", "repeated", 0.2, "At most a fifth of the documents repeat another's text."),
+    _share(
+        "boilerplate_share_low",
+        "documents",
+        "warning",
+        "boilerplate_share",
+        0.2,
+        "On average at most a fifth of a document's text stands in many others as well.",
+    ),
+    _share(
+        "boilerplate_share_bounded",
+        "documents",
+        "error",
+        "boilerplate_share",
+        0.6,
+        "On average at most three fifths of a document's text stand in many others as well.",
+    ),
     CheckSpec(
         "document_encoding_intact",
         "documents",
@@ -142,11 +173,12 @@ _DOCUMENTS = (
         "document_encoding_damage_bounded",
         "documents",
         "error",
-        "In at most a fifth of the documents more than 5% of the characters are wrongly decoded.",
+        "In at most a fifth of the documents more than 2% of the characters are wrongly decoded.",
         "expect_column_values_to_be_between",
-        {"column": "damage_share", "max_value": 0.05, "mostly": 0.8},
+        {"column": "damage_share", "max_value": 0.02, "mostly": 0.8},
     ),
     _within("document_access_present", "documents", "access_count", {"min_value": 1}, "Every document names a group that may read it."),
+    _true("document_access_as_contract", "documents", "access_ok", "Every document may be read by the contract's groups, and no others."),
 )
 
 _CHUNKS = (
@@ -155,6 +187,9 @@ _CHUNKS = (
     _true("chunk_digests_exact", "chunks", "digest_ok", "Every chunk's text has the sha256 stored with it."),
     _true("chunk_text_not_empty", "chunks", "text_present", "Every chunk has text."),
     _within("chunk_access_present", "chunks", "access_count", {"min_value": 1}, "Every chunk names a group that may read it."),
+    _true("chunk_access_as_document", "chunks", "access_ok", "Every chunk may be read by its document's groups, and no others."),
+    _true("chunk_overlap_as_configured", "chunks", "overlap_ok", "No chunk says more of the one before again than the contract's overlap."),
+    _true("chunk_documents_covered", "chunks", "covered", "A document's chunks hold all of its text but white space."),
     _true(
         "chunk_fits_encoder",
         "chunks",
@@ -180,6 +215,7 @@ _VECTORS = (
     ),
     _within("vector_norms_unit", "vectors", "vector_norm", {"min_value": 0.99, "max_value": 1.01}, "Every vector has length 1."),
     _share("vector_duplicates_bounded", "vectors", "error", "identical", 0.5, "At most half of the vectors repeat another text's vector."),
+    _within("vector_twins_bounded", "vectors", "twins", {"max_value": 0.5}, "At most half of the vectors have a twin of another text."),
     _within(
         "vector_space_not_collapsed",
         "vectors",

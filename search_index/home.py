@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from search_index.adapter import load_adapter
 from search_index.catalog import Catalog
 from search_index.embedding import Encoder
 from search_index.engine.embedded import EmbeddedEngine
@@ -30,7 +31,7 @@ class Home:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog, made when it is not there."""
-        return Catalog.open(self.settings.catalog_url)
+        return Catalog.open(self.settings.catalog_url, self.signing_key)
 
     @cached_property
     def engine(self) -> Engine:
@@ -141,12 +142,25 @@ def newest_with_index(home: Home, index: str) -> ReleaseRecord:
     raise NothingPublished(f"No release of index {index[:12]} is published.", "Run `plumbline ingest` first.")
 
 
+def searcher_of(home: Home, manifest: Manifest, reader: IndexReader) -> Searcher:
+    """The searcher a release pins: its model, its ranking and, where it has one, its query adapter.
+
+    Errors:
+        ModelMismatch: the model's graph is not here, or the adapter does not fit it.
+        HomeDamaged: the adapter's file is missing.
+        ReleaseUntrusted: the adapter's bytes are not those that were signed.
+    """
+    ranking = Ranking.model_validate(manifest.ranking)
+    adapter = load_adapter(home.settings.adapters_dir, ranking.adapter, manifest.model.dimension) if ranking.adapter else None
+    return Searcher(reader, home.encoder(manifest.model), ranking, adapter)
+
+
 def open_release(home: Home, record: ReleaseRecord) -> LoadedRelease:
     """Open a published release for search, whatever is the head.
 
     Errors:
-        ReleaseUntrusted: its signature, or the content hash of the directory that holds it, does not hold.
-        HomeDamaged: the directory cannot be loaded.
+        ReleaseUntrusted: its signature, the content hash of the directory that holds it, or that of its query adapter does not hold.
+        HomeDamaged: the directory or the adapter cannot be loaded.
     """
     manifest = trusted_manifest(home, record)
     newest = newest_with_index(home, manifest.index)
@@ -158,7 +172,7 @@ def open_release(home: Home, record: ReleaseRecord) -> LoadedRelease:
                 f"The index directory of release {newest.revision} does not hold what its manifest says.",
                 "Run `plumbline doctor` for details and `plumbline releases rebuild` to make it again.",
             )
-        searcher = Searcher(reader, home.encoder(manifest.model), Ranking.model_validate(manifest.ranking))
+        searcher = searcher_of(home, manifest, reader)
     except BaseException:
         reader.close()
         raise

@@ -8,7 +8,10 @@ from typing import Final
 
 from pydantic import JsonValue as Json
 
+from search_index.adapter import QueryAdapter
+from search_index.confidence import signals_of
 from search_index.engine.interface import IndexReader, Payload, Visibility
+from search_index.errors import ReleaseUntrusted
 from search_index.fusion import Ranking
 from search_index.model.search import Arm, Hint, Hit, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
 from search_index.ranker import QueryEncoder, Ranked, Ranker
@@ -24,12 +27,18 @@ class Searcher:
         reader: an opened index. Whoever opened it closes it.
         encoder: the model the index was made with.
         ranking: how the arms are combined.
+        adapter: what moves the query's vector; it has to be the one that ``ranking`` names.
+
+    Raises:
+        ReleaseUntrusted: it is another one, or none where one is named: that ranking was never gated.
     """
 
-    def __init__(self, reader: IndexReader, encoder: QueryEncoder, ranking: Ranking) -> None:
+    def __init__(self, reader: IndexReader, encoder: QueryEncoder, ranking: Ranking, adapter: QueryAdapter | None = None) -> None:
+        if (adapter.sha256 if adapter else None) != ranking.adapter:
+            raise ReleaseUntrusted("The ranking names another query adapter than was given.", "Open the release anew.")
         self.reader = reader
         self.ranking = ranking
-        self._ranker = Ranker(reader, encoder, ranking)
+        self._ranker = Ranker(reader, encoder, ranking, adapter)
 
     def search(
         self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: Collection[str] = frozenset()
@@ -59,13 +68,15 @@ class Searcher:
             )
             for rank, (point, score) in enumerate(zip(ids, ranked.scores, strict=False), start=1)
         ]
+        confidence, answerable = self._sure(request, ranked, payloads, release.revision)
         return SearchAnswer(
             query=request.query,
             mode=request.mode,
             release=release,
             hits=hits,
+            confidence=confidence,
             degraded=ranked.degraded,
-            hints=_hints(self.reader, ranked, visibility),
+            hints=_hints(self.reader, ranked, visibility, answerable),
             took_ms=round((time.perf_counter() - began) * 1e3, 3),
         )
 
@@ -100,8 +111,35 @@ class Searcher:
         payloads = self.reader.payloads(ids)
         return [(payloads[point], score) for point, score in zip(ids, ranked.scores, strict=False)]
 
+    def first_with_signals(self, query: str, revision: int, principal: Principal) -> tuple[Payload, tuple[float, ...]] | None:
+        """The passage that a hybrid search puts first, and the signals of how sure that is; None where nothing is found.
 
-def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility) -> list[Hint]:
+        Raises:
+            RevisionUnknown, ArmsUnavailable: as ``search``.
+        """
+        ranked = self._ranker.rank(query, "hybrid", Visibility(revision, principal.groups), self.ranking.depth)
+        if not ranked.ids:
+            return None
+        first = self.reader.payloads(ranked.ids[:1])[ranked.ids[0]]
+        return first, self._signals(query, ranked, first, revision)
+
+    def _sure(
+        self, request: SearchRequest, ranked: Ranked, payloads: Mapping[str, Payload], revision: int
+    ) -> tuple[float | None, bool | None]:
+        """How likely the first hit is relevant, and whether the index seems to hold anything on the matter: None if never learned."""
+        learned = self.ranking.confidence
+        if learned is None or request.mode != "hybrid" or ranked.degraded or not ranked.ids:
+            return None, None
+        signals = self._signals(request.query, ranked, payloads[ranked.ids[0]], revision)
+        return round(learned.relevant.probability(signals), 4), learned.is_answerable(signals)
+
+    def _signals(self, query: str, ranked: Ranked, first: Payload, revision: int) -> tuple[float, ...]:
+        arms = (ranked.arms.get("dense", {}), ranked.arms.get("sparse", {}))
+        statistics = self.reader.statistics(revision)
+        return signals_of(query, str(first["text"]), ranked.scores, arms, ranked.ids[0], statistics, self.reader.bm25.language)
+
+
+def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility, answerable: bool | None) -> list[Hint]:
     """Why the answer is empty or poor, from nothing but what this principal may see."""
     hints: list[Hint] = []
     if not ranked.ids:
@@ -112,7 +150,9 @@ def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility) -> list[
             hints.append(Hint(code="all_filtered_out", message="No passage meets the filters; take one away."))
         elif not ranked.known_terms and ranked.known_terms is not None:
             hints.append(Hint(code="no_terms_known", message="No word of the query occurs in this release; ask with other words."))
-    if ranked.best_cosine is not None and ranked.best_cosine < LOW_COSINE:
+    if answerable is False:
+        hints.append(Hint(code="no_good_answer", message="The index seems to hold nothing on this; the hits are the nearest there is."))
+    elif answerable is None and ranked.best_cosine is not None and ranked.best_cosine < LOW_COSINE:
         hints.append(Hint(code="low_scores", message="Nothing is close to the query in meaning; the index may hold nothing on it."))
     return hints
 

@@ -35,9 +35,13 @@ class Settings(BaseSettings):
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
     retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
-    ranking: Ranking = Field(default_factory=Ranking)
+    ranking: Ranking = Field(default_factory=Ranking, description="how hits are ranked; where any of it is given, nothing is tuned")
+    tuning: Literal["auto", "off"] = Field(
+        "auto", description="`auto`: learn the ranking from golden sets where that is better beyond noise"
+    )
     regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
     floor_ndcg: float = Field(0.2, description="least nDCG@10 a release with a golden set may have")
+    floor_known_items: float = Field(0.5, description="least share of its own sentences that each arm must find the passages of")
 
     @property
     def root(self) -> Path:
@@ -74,6 +78,16 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of exported model graphs."""
         return self.models.expanduser().resolve() if self.models else self.root / "models"
+
+    @property
+    def adapters_dir(self) -> Path:
+        """Folder of query adapters, each named by the sha256 of its file."""
+        return self.root / "adapters"
+
+    @property
+    def tunes(self) -> bool:
+        """Whether rankings are learned: a ranking that somebody gave is taken as it is."""
+        return self.tuning == "auto" and "ranking" not in self.model_fields_set
 
     @property
     def dagster_home(self) -> Path:

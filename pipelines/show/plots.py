@@ -9,6 +9,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH_IN, _HEIGHT_IN, _DPI = 7.2, 2.9, 110
-_BAR, _MARK, _INK = "#3b6ea5", "#b5482f", "#30343a"
+_BAR, _MARK, _INK, _GREY = "#3b6ea5", "#b5482f", "#30343a", "#8a8f98"
 _SHARES_SHOWN = 8
 
 
@@ -54,6 +55,40 @@ def shares_plot(counts: Mapping[str, int], what: str, unit: str) -> dg.MetadataV
         axes.set_xlim(0, max(values) * 1.2)
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.set_xlabel(unit)
+
+    return _plot(what, draw)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plot: a value and its interval at each ``x``."""
+
+    name: str
+    x: Sequence[int]
+    values: Sequence[float]
+    intervals: Sequence[tuple[float, float]]
+
+
+def lines_plot(lines: Sequence[Line], what: str, along: str) -> dg.MetadataValue:
+    """Values with their intervals along whole numbers, the first line on top."""
+
+    def draw(axes: Axes) -> None:
+        for line, colour in reversed(list(zip(lines, (_BAR, _MARK, _GREY), strict=False))):
+            below = [value - low for value, (low, _) in zip(line.values, line.intervals, strict=True)]
+            above = [high - value for value, (_, high) in zip(line.values, line.intervals, strict=True)]
+            axes.errorbar(
+                line.x,
+                line.values,
+                yerr=[below, above],
+                color=colour,
+                label=line.name,
+                marker="o",
+                markersize=3,
+                linewidth=1.2,
+                elinewidth=0.6,
+            )
+        axes.set_xlabel(along)
+        axes.legend(frameon=False, fontsize=8)
 
     return _plot(what, draw)
 

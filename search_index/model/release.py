@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
+from search_index.model.operating import Override
+
 Status = Literal["candidate", "live", "retired", "rejected"]
 Outcome = Literal["passed", "failed"]
 Severity = Literal["error", "warning"]
@@ -120,6 +122,10 @@ class Manifest(BaseModel):
     counts: Counts
     run_id: str
     created_at: datetime
+    retained: list[int] | None = Field(
+        None, description="older revisions that the index directory answers for too; None where this was not recorded"
+    )
+    override: Override | None = Field(None, description="the override that stood when it was staged")
 
     @property
     def digest(self) -> str:
@@ -132,7 +138,7 @@ class Manifest(BaseModel):
 
 
 def signature_of(text: str, key: bytes) -> str:
-    """HMAC-SHA256 of a manifest's text, hexadecimal."""
+    """HMAC-SHA256 of a text, hexadecimal. What is no manifest begins with a line that says what it is, so that none passes for another."""
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -176,6 +182,7 @@ class ReleaseRecord(BaseModel):
     signed_text: str | None = Field(None, exclude=True, repr=False, description="the manifest as it was signed and is stored")
     signature: str | None
     reasons: list[str]
+    overridden: list[str] = Field(default_factory=list, description="failed verdicts that an override excused, a sentence each")
     scores: dict[str, Json] = Field(default_factory=dict)
 
     def signed_by(self, key: bytes) -> bool:

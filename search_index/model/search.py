@@ -120,7 +120,7 @@ class ReleaseRef(BaseModel):
 class Hint(BaseModel):
     """Why an answer may be empty or poor, and what to do."""
 
-    code: Literal["nothing_indexed", "all_filtered_out", "held", "quarantined", "low_scores", "no_terms_known"]
+    code: Literal["nothing_indexed", "all_filtered_out", "held", "quarantined", "low_scores", "no_good_answer", "no_terms_known"]
     message: str
 
 
@@ -131,6 +131,13 @@ class SearchAnswer(BaseModel):
     mode: Mode
     release: ReleaseRef
     hits: list[Hit]
+    confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="probability that the first hit is relevant, as the release learned it from judged queries; null where it has"
+        " learned nothing, in other modes than hybrid, and when an arm was left out",
+    )
     degraded: list[Degraded] = Field(default_factory=list)
     hints: list[Hint] = Field(default_factory=list)
     took_ms: float

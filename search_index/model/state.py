@@ -34,7 +34,7 @@ class Change(BaseModel):
 
     change: str
     source: str
-    kind: Literal["mass_removal", "loosened_contract", "source_removed"]
+    kind: Literal["mass_removal", "loosened_contract", "source_removed", "unlike_published"]
     description: str
     seen_at: datetime
     accepted_at: datetime | None = None

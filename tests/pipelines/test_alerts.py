@@ -6,16 +6,18 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from pipelines.alert_orders import alert_freeze, alert_override, alert_resumed, alert_rollback
 from pipelines.alerting import alert_decision, alert_failure, alert_freshness
 from pipelines.alerts import BUDGET_S, Alert, deliver, send, signature, undelivered
 from pipelines.freshness import Freshness
 from pipelines.outcomes import Decision
+from search_index.model.operating import Freeze, Override
 from search_index.settings import Settings
 from tests.project import Project
 
@@ -201,3 +203,31 @@ def test_a_step_that_fails_is_told_and_says_what_to_do(project: Project, receive
     said = next(f for f in outcome.failures if f.startswith("embedding_model"))
     assert str(told["remedy"]) in said
     assert "Traceback" not in said
+
+
+def test_rolled_back_frozen_overridden_and_resumed_are_one_signed_alert_each(
+    settings: Settings, receiver: Receiver, log: list[str]
+) -> None:
+    at = datetime.now(UTC)
+    override = Override(id="3fa9", checks=["golden_floor"], reason="urgent", actor="ana", ordered_at=at, expires_at=at + timedelta(hours=2))
+    alert_rollback(settings, 7, 6, "ana", "prices are wrong", log.append)
+    alert_freeze(settings, Freeze(at=at, actor="ana", reason="moving house"), log.append)
+    alert_override(settings, override, log.append)
+    alert_resumed(settings, 7, "bo", "mended", log.append)
+    assert receiver.kinds == ["plumbline.rolled_back", "plumbline.frozen", "plumbline.overridden", "plumbline.resumed"]
+    told = [str(data["what"]) for data in receiver.data]
+    assert told[0] == "ana rolled back from release 7 to release 6: prices are wrong. Publishing is paused."
+    assert "frozen by ana" in told[1]
+    assert "(golden_floor) by ana until" in told[2]
+    assert "plumbline releases revoke" in str(receiver.data[2]["remedy"])
+    assert all("webhook-signature" in headers for headers, _ in receiver.posts)
+
+
+def test_a_release_that_went_live_by_override_says_so_in_its_alert(settings: Settings, receiver: Receiver, log: list[str]) -> None:
+    at = datetime.now(UTC)
+    override = Override(id="3fa9", reason="urgent", actor="ana", ordered_at=at, expires_at=at + timedelta(hours=2))
+    alert_decision(settings, replace(decision("published"), override=override, overridden=["golden_floor: 0.1"]), log.append)
+    assert "in spite of failed checks: gates are overridden" in str(receiver.data[0]["what"])
+    assert receiver.data[0]["facts"]["overridden"] == ["golden_floor: 0.1"]  # type: ignore[index]
+    alert_decision(settings, replace(decision("published"), override=override), log.append)
+    assert "in spite" not in str(receiver.data[1]["what"]), "it stood, and was not needed"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.evaluating import evaluate_candidate, expected_chunks, judge_golden
+from pipelines.evaluating import evaluate_candidate, expected_chunks
+from pipelines.judged_sets import judge_golden
 from pipelines.lane.chunks import converge_chunks
 from pipelines.lane.counting_again import FITS_ENCODER, fits_encoder
 from pipelines.lane.documents import converge_documents
@@ -95,7 +96,7 @@ def ingested(project: Project) -> Run:
             points = reader.ledger().select(["source", "valid_from", "valid_to"]).to_pylist()
         finally:
             reader.close()
-        workspace.home.catalog.add_verdicts([*verdicts, *evaluate_candidate(workspace, staged, "run")[1]])
+        workspace.home.catalog.add_verdicts([*verdicts, *evaluate_candidate(workspace, staged, "run").verdicts])
         decision = conclude(workspace)
         assert (decision.status, decision.held, decision.reasons) == ("published", {}, [])
         did: dict[str, Counts] = {}

@@ -58,6 +58,7 @@ customProperties:
   - {property: privacy, value: {classification: restricted, personal_data: true, legal_basis: contract}}
   - {property: removalThreshold, value: 0.2}
   - {property: metadata, value: {product: widget, year: 2026, areas: [a, b]}}
+  - {property: languages, value: [en, de]}
 """
 
 
@@ -78,6 +79,7 @@ def test_every_part_of_a_contract_is_read(tmp_path: Path) -> None:
     assert (contract.location, contract.format) == ("s3://acme/prod/tickets", "records")
     assert contract.records == RecordMapping(id="_id", title="title", text="body")
     assert (contract.freshness_sla, contract.retention) == (timedelta(hours=36), timedelta(days=730))
+    assert (contract.frequency, contract.languages) == (timedelta(weeks=1), ("en", "de"))
     assert contract.access_groups == ("support", "auditors")
     assert (contract.chunking.max_tokens, contract.chunking.overlap_tokens, contract.chunking.strategy) == (128, 16, "by_title")
     assert (contract.include, contract.exclude, contract.golden, contract.removal_threshold) == (("*.jsonl",), (), "support.yaml", 0.2)

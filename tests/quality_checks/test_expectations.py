@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from quality_checks.columns import WORKED_OUT
 from quality_checks.contracts import Contract, load_contract
 from quality_checks.default_contract import default_contract
 from quality_checks.expectations import CheckResult, CheckSpec, checks_for, run_checks
@@ -44,6 +45,8 @@ def documents(count: int = 30) -> list[Row]:
             "parser": "markdown",
             "text": f"{SECRET} {n}",
             "access": ["everyone"],
+            "access_ok": True,
+            "bytes_ok": True,
             "modified_at": None,
         }
         for n in range(count)
@@ -71,6 +74,9 @@ def chunks(count: int = 30) -> list[Row]:
                 "document_text_slice_ok": True,
                 "places_ok": True,
                 "encoder_fits": True,
+                "access_ok": True,
+                "overlap_ok": True,
+                "covered": True,
             }
         )
     return rows
@@ -85,18 +91,28 @@ def vectors(count: int = 30) -> list[Row]:
 TYPES: dict[Stage, pa.Schema] = {
     "documents": pa.schema(
         [(name, pa.string()) for name in ("document_id", "uri", "path", "title", "status", "reason", "raw_sha256", "parser", "text")]
-        + [("size", pa.int64()), ("access", pa.list_(pa.string())), ("modified_at", pa.timestamp("us", tz="UTC"))]
+        + [
+            ("size", pa.int64()),
+            ("access", pa.list_(pa.string())),
+            ("modified_at", pa.timestamp("us", tz="UTC")),
+            ("access_ok", pa.bool_()),
+            ("bytes_ok", pa.bool_()),
+        ]
     ),
     "chunks": pa.schema(
         [(name, pa.string()) for name in ("chunk_id", "document_id", "text", "header", "text_sha256")]
         + [(name, pa.int64()) for name in ("ordinal", "start", "end", "tokens", "page_first", "page_last")]
         + [("access", pa.list_(pa.string()))]
-        + [(name, pa.bool_()) for name in ("document_text_slice_ok", "places_ok", "encoder_fits")]
+        + [(name, pa.bool_()) for name in WORKED_OUT]
     ),
     "vectors": pa.schema([("vector_key", pa.string()), ("vector", pa.list_(pa.float32()))]),
 }
 MAKE: dict[Stage, Callable[[int], list[Row]]] = {"documents": documents, "chunks": chunks, "vectors": vectors}
-EXPECTED: dict[Stage, list[str]] = {"documents": [], "chunks": [f"d{n}" for n in range(30)], "vectors": [f"k{n}" for n in range(30)]}
+EXPECTED: dict[Stage, list[str]] = {
+    "documents": [f"d{n}" for n in range(30)],
+    "chunks": [f"d{n}" for n in range(30)],
+    "vectors": [f"k{n}" for n in range(30)],
+}
 
 
 def run(specs: tuple[CheckSpec, ...], stage: Stage, rows: list[Row]) -> list[CheckResult]:
@@ -111,6 +127,15 @@ def quarantined(count: int) -> Callable[[list[Row]], list[Row]]:
     return lambda rows: [
         row | {"status": "quarantined", "reason": "broken", "text": ""} if n < count else row for n, row in enumerate(rows)
     ]
+
+
+def boilerplate(length: int) -> Callable[[list[Row]], list[Row]]:
+    """A block that stands in every document, beside 300 characters of their own."""
+    return lambda rows: [row | {"text": f"{n} " + f"{n:03}" * 100 + "\n" + "x" * length} for n, row in enumerate(rows)]
+
+
+def outdated(rows: list[Row]) -> list[Row]:
+    return [row | {"bytes_ok": n > 2} for n, row in enumerate(rows)]
 
 
 def damaged(count: int, share: float) -> Callable[[list[Row]], list[Row]]:
@@ -135,8 +160,17 @@ def alike(count: int, noise: float) -> Callable[[list[Row]], list[Row]]:
 
 UNIT = [1.0] + [0.0] * (DIMENSION - 1)
 DEFECTS: list[tuple[Stage, str, Callable[[list[Row]], list[Row]], set[str]]] = [
-    ("documents", "empty", lambda rows: [], {"source_not_empty"}),
-    ("documents", "same id", first(document_id="d1"), {"document_ids_unique"}),
+    ("documents", "empty", lambda rows: [], {"source_not_empty", "listed_documents_present"}),
+    ("documents", "same id", first(document_id="d1"), {"document_ids_unique", "listed_documents_present"}),
+    ("documents", "a listed one lost", lambda rows: rows[1:], {"listed_documents_present"}),
+    ("documents", "one that is not listed", lambda rows: [*rows, rows[0] | {"document_id": "d99", "text": "other"}], {"document_listed"}),
+    ("documents", "of older bytes", first(bytes_ok=False), {"document_bytes_as_listed"}),
+    ("documents", "many of older bytes", outdated, {"document_bytes_as_listed", "document_bytes_current"}),
+    ("documents", "for other groups", first(access_ok=False), {"document_access_as_contract"}),
+    ("documents", "hardly any text", first(size=100_000), {"document_text_not_thin"}),
+    ("documents", "copies", lambda rows: [*(row | {"text": "Same."} for row in rows[:8]), *rows[8:]], {"document_duplicates_low"}),
+    ("documents", "some boilerplate", boilerplate(150), {"boilerplate_share_low"}),
+    ("documents", "nothing but boilerplate", boilerplate(2000), {"boilerplate_share_low", "boilerplate_share_bounded"}),
     ("documents", "odd status", first(status="okay"), {"document_status_known"}),
     ("documents", "short digest", first(raw_sha256="abc"), {"document_raw_sha256_well_formed"}),
     ("documents", "no digest", first(raw_sha256=None), {"document_raw_sha256_well_formed"}),
@@ -146,7 +180,7 @@ DEFECTS: list[tuple[Stage, str, Callable[[list[Row]], list[Row]], set[str]]] = [
     ("documents", "null text", first(text=None), {"document_text_not_empty"}),
     ("documents", "a little damage", damaged(1, 0.02), {"document_encoding_intact"}),
     ("documents", "mojibake", first(text="Ã©tÃ© Ã  la mer, câ€™est beau"), {"document_encoding_intact"}),
-    ("documents", "much damage", damaged(7, 0.06), {"document_encoding_intact", "document_encoding_damage_bounded"}),
+    ("documents", "much damage", damaged(7, 0.03), {"document_encoding_intact", "document_encoding_damage_bounded"}),
     ("documents", "nobody may read", first(access=[]), {"document_access_present"}),
     ("documents", "access unknown", first(access=None), {"document_access_present"}),
     ("documents", "nameless group", first(access=["", " "]), {"document_access_present"}),
@@ -155,6 +189,9 @@ DEFECTS: list[tuple[Stage, str, Callable[[list[Row]], list[Row]], set[str]]] = [
     ("chunks", "tokens not as counted", first(encoder_fits=False), {"chunk_fits_encoder"}),
     ("chunks", "tokens not counted", first(encoder_fits=None), {"chunk_fits_encoder"}),
     ("chunks", "another place", first(places_ok=False), {"chunk_places_exact"}),
+    ("chunks", "for other groups", first(access_ok=False), {"chunk_access_as_document"}),
+    ("chunks", "too much said again", first(overlap_ok=False), {"chunk_overlap_as_configured"}),
+    ("chunks", "text left out", first(covered=False), {"chunk_documents_covered"}),
     ("chunks", "span too long", first(end=999), {"chunk_spans_exact"}),
     ("chunks", "stale digest", first(text_sha256="0" * 64), {"chunk_digests_exact"}),
     ("chunks", "blank text", replaced("  "), {"chunk_text_not_empty"}),
@@ -169,7 +206,8 @@ DEFECTS: list[tuple[Stage, str, Callable[[list[Row]], list[Row]], set[str]]] = [
     ("vectors", "infinity", first(vector=[math.inf, *UNIT[1:]]), {"vector_values_finite"}),
     ("vectors", "zero", first(vector=[0.0] * DIMENSION), {"vector_not_zero"}),
     ("vectors", "not normalised", first(vector=[1.02, *UNIT[1:]]), {"vector_norms_unit"}),
-    ("vectors", "repeated", alike(17, 0.0), {"vector_duplicates_bounded"}),
+    ("vectors", "repeated", alike(17, 0.0), {"vector_duplicates_bounded", "vector_twins_bounded"}),
+    ("vectors", "twins", alike(17, 0.0002), {"vector_twins_bounded"}),
     ("vectors", "collapsed", alike(30, 0.001), {"vector_space_not_collapsed"}),
     ("vectors", "missing", lambda rows: rows[1:], {"chunk_vectors_present"}),
 ]
@@ -264,7 +302,7 @@ schema:
             {"contract_known_parsers"},
         ),
         (first(parser="pdf2", reason="seen"), {"contract_parser_pattern"}),
-        (lambda rows: first(reason="seen")(rows)[:29], {"contract_at_least_thirty"}),
+        (lambda rows: first(reason="seen")(rows)[:29], {"contract_at_least_thirty", "listed_documents_present"}),
         (first(path="1.md", reason="seen"), {"contract_pairs"}),
         (lambda rows: [row | {"size": 500, "reason": "seen"} if n < 4 else row for n, row in enumerate(rows)], {"contract_small_files"}),
     ],

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from quality_checks.changes import loosened_contract, mass_removal
+from quality_checks.changes import loosened_contract, mass_removal, unlike_published
 from quality_checks.gates import CANDIDATE, Expected, candidate_inputs, decide, expected_of_candidate, shortfalls
 from search_index.model.release import Counts, Held, Manifest, ModelPin, SourcePin, TablePin, Verdict, now
 
@@ -49,7 +49,7 @@ def test_a_candidate_with_every_verdict_is_published() -> None:
     assert len(ruling.decided_by) == len(whole(m))
 
 
-@pytest.mark.parametrize("left_out", range(8))
+@pytest.mark.parametrize("left_out", range(len(whole(manifest({"s": pin()})))))
 def test_any_one_missing_verdict_refuses(left_out: int) -> None:
     m = manifest({"s": pin()})
     verdicts = [verdict(e) for e in whole(m)]
@@ -131,3 +131,17 @@ def test_a_contract_that_opens_access_or_drops_a_check_waits() -> None:
     assert dropped is not None
     assert "drops the checks b" in dropped.description
     assert loosened_contract("s", None, ["everyone"], []) is None
+
+
+def test_a_contract_that_demands_less_waits_and_says_each_thing_once() -> None:
+    weaker = loosened_contract("s", pin(), ["everyone"], ["a", "b"], ["weakens the rule b (max_value)"])
+    assert weaker is not None
+    assert weaker.description == "the contract weakens the rule b (max_value)"
+    dropped = loosened_contract("s", pin(), ["everyone"], ["a"], ["drops the rule b"])
+    assert dropped is not None
+    assert dropped.description == "the contract drops the checks b"
+
+
+def test_what_is_accepted_is_these_rows_and_none_that_come_later() -> None:
+    first, again, later = (unlike_published("s", "volume_kept", "12 of 40 documents lost most of their text", rows) for rows in "aab")
+    assert first.change == again.change != later.change

@@ -1,0 +1,33 @@
+"""The healthy pipeline, published once a module, and a bench for each case."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gates import healthy
+from tests.project import Project
+
+
+@pytest.fixture(scope="module")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, models_dir: Path, shared_data: Callable[[str], Path]
+) -> Iterator[tuple[Project, Path]]:
+    """The project and the folder that it is copied from."""
+    root = tmp_path_factory.mktemp("healthy")
+    with pytest.MonkeyPatch.context() as patch:
+        healthy.one_encoder(patch)
+        medicine = healthy.texts_of(shared_data("nfcorpus"), healthy.DOCUMENTS + 4 * healthy.LONG_DOCUMENTS)
+        library = healthy.texts_of(shared_data("cisi"), healthy.OF_OTHER)
+        project = healthy.build(root / "project", medicine, library)
+        shutil.copytree(project.root, root / "kept")
+        yield project, root / "kept"
+
+
+@pytest.fixture
+def bench(published: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch) -> healthy.Bench:
+    """A fresh copy of it."""
+    return healthy.Bench(*published, monkeypatch)
