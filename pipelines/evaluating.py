@@ -84,7 +84,7 @@ def evaluate_candidate(workspace: Workspace, staged: StagedCandidate, run_id: st
         evidence: dict[str, Json] = {"live": live, **compared.evidence(), "worst": list(compared.losers())}
         regression = Finding(f"{problem} against live release {live}" if problem else None, evidence)
     findings = {
-        "golden_sets_resolve": _resolve(judged),
+        "golden_sets_resolve": _resolve([*judged, *judge_golden(workspace.lake, workspace.training_sets, manifest)]),
         "known_items_found": known,
         "confidence_calibrated": _calibrated(calibration),
         "golden_floor": _floor(results.get("hybrid"), workspace.settings.floor_ndcg),
