@@ -31,8 +31,9 @@ _TOLD = ("vector_key", "access", "document_id", "start", "end", "text_sha256")
 STALE_SHOWN = 20
 MOST_ECE = 0.1
 WORST_SHOWN = 20
-KNOWN_ITEMS = 50
-"""So many tell a share of .5 from one of .7 nineteen times in twenty, and cost a second or two."""
+KNOWN_ITEMS = 30
+"""Vectors of another model or of other passages find next to none of them, sound ones more than half even of tables; so many tell the two
+apart, and cost a CPU second."""
 
 
 def expected_chunks(workspace: Workspace, manifest: Manifest) -> ExpectedIndex:

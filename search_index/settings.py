@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     )
     regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
     floor_ndcg: float = Field(0.2, description="least nDCG@10 a release with a golden set may have")
-    floor_known_items: float = Field(0.5, description="least share of its own sentences that each arm must find the passages of")
+    floor_known_items: float = Field(0.2, description="least share of its own sentences that each arm must find the passages of")
 
     @property
     def root(self) -> Path:
