@@ -67,6 +67,11 @@ class Evaluation:
 
 def evaluate_candidate(workspace: Workspace, staged: StagedCandidate, run_id: str) -> Evaluation:
     """Measure a staged candidate on known items and golden sets, and judge it against the floors and against the live release."""
+    with workspace.home.encoder(staged.manifest.model).keeping_queries():
+        return _evaluated(workspace, staged, run_id)
+
+
+def _evaluated(workspace: Workspace, staged: StagedCandidate, run_id: str) -> Evaluation:
     manifest, sets = staged.manifest, workspace.golden_sets
     judged = judge_golden(workspace.lake, sets, manifest)
     reader = staged.candidate.reader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -171,15 +172,16 @@ def _build(
         if base is None or source not in base.sources or not base.sources[source].same_rows(pin):
             desired[source] = desired_points(lake, source, pin, model)
     ledger = _ledger(workspace, base)
+    difference = _difference(ledger, desired, set(pins))
     bm25 = _settings(base) if base is not None else None
-    if base is None or bm25 is None or _drifted(ledger, desired, bm25):
+    if base is None or bm25 is None or _drifted(ledger, difference, bm25):
         for source, pin in pins.items():
             if source not in desired:
                 desired[source] = desired_points(lake, source, pin, model)
-        bm25, base, ledger = Bm25Settings(avgdl=_average_length(desired)), None, _ledger(workspace, None)
+        bm25, base = Bm25Settings(avgdl=_average_length(desired)), None
+        difference = _difference(_ledger(workspace, None), desired, set(pins))
     index = digest_of([model.encoder, bm25.fingerprint])[:16]
-
-    added, retired, changed = _difference(ledger, desired, set(pins))
+    added, retired, changed = difference
     revision = catalog.begin(run_id)
     # One fewer than settings say, for this revision will be one of them; the head always, for a rollback.
     retained = retained_revisions(catalog, max(workspace.settings.retain_releases - 1, 1))
@@ -239,9 +241,13 @@ def _ledger(workspace: Workspace, base: Manifest | None) -> pa.Table:
         reader.close()
 
 
-def _difference(
-    ledger: pa.Table, desired: dict[str, list[DesiredPoint]], sources: set[str]
-) -> tuple[list[DesiredPoint], list[str], list[ChangedRow]]:
+class _Difference(NamedTuple):
+    added: list[DesiredPoint]
+    retired: list[str]
+    changed: list[ChangedRow]
+
+
+def _difference(ledger: pa.Table, desired: dict[str, list[DesiredPoint]], sources: set[str]) -> _Difference:
     """What to add and what to retire so that the sources in ``desired`` stand as they should, and others are gone."""
     columns = ledger.select(["point_id", "chunk_id", "source", "payload_digest"]).to_pylist()
     standing = {r["chunk_id"]: r for r in columns if r["source"] in desired}
@@ -252,7 +258,7 @@ def _difference(
     retired += [r["point_id"] for r in columns if r["source"] not in sources]
     changed = [ChangedRow(p.chunk_id, "replaced" if p.chunk_id in standing else "added", str(p.payload["uri"])) for p in added]
     changed += [ChangedRow(c, "retired", r["source"]) for c, r in standing.items() if c not in wanted]
-    return added, sorted(retired), changed
+    return _Difference(added, sorted(retired), changed)
 
 
 def _average_length(desired: dict[str, list[DesiredPoint]]) -> float:
@@ -260,9 +266,10 @@ def _average_length(desired: dict[str, list[DesiredPoint]]) -> float:
     return round(float(np.mean(lengths)), 3) if lengths else 1.0
 
 
-def _drifted(ledger: pa.Table, desired: dict[str, list[DesiredPoint]], settings: Bm25Settings) -> bool:
+def _drifted(ledger: pa.Table, difference: _Difference, settings: Bm25Settings) -> bool:
     """Whether the average length of all current chunks has left the one that stored weights were made with."""
-    kept = [sum(r["term_counts"]) for r in ledger.select(["source", "term_counts"]).to_pylist() if r["source"] not in desired]
-    fresh = [count_terms(p.indexed_text).length for points in desired.values() for p in points]
-    lengths = kept + fresh
-    return bool(lengths) and abs(float(np.mean(lengths)) / settings.avgdl - 1) > AVGDL_DRIFT
+    staying = ledger.filter(pc.invert(pc.is_in(ledger["point_id"], pa.array(difference.retired, pa.string()))))
+    terms: int = pc.sum(pc.list_flatten(staying["term_counts"])).as_py() or 0
+    terms += sum(count_terms(point.indexed_text).length for point in difference.added)
+    chunks: int = staying.num_rows + len(difference.added)
+    return chunks > 0 and abs(terms / chunks / settings.avgdl - 1) > AVGDL_DRIFT

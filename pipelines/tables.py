@@ -117,6 +117,7 @@ _PARTITIONS = {
 }
 _KEPT_LOG = {"delta.enableExpiredLogCleanup": "false"}
 """A release pins versions for as long as it is kept; after a month Delta would forget how to read them."""
+_VERSIONS_KEPT = 16
 _UNTOLD = {"run_id", "signature", "bucket", "minhash"}
 """Columns that say how a row came about, or repeat what another says (the MinHash of the text): not part of its digest."""
 
@@ -134,6 +135,7 @@ class Lake:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
+        self._datasets: dict[tuple[TableName, int], ds.Dataset] = {}
 
     def _uri(self, table: TableName) -> str:
         return f"{self._url}/{table}"
@@ -160,8 +162,18 @@ class Lake:
             found = None if version == -1 else self._open(table, version)
             if found is None:
                 return pa.schema([schema.field(name) for name in wanted]).empty_table()
-            dataset = found.to_pyarrow_dataset()
-            return dataset.to_table(columns=wanted, filter=where).cast(pa.schema([schema.field(name) for name in wanted]))
+            return (
+                self._dataset(table, found).to_table(columns=wanted, filter=where).cast(pa.schema([schema.field(name) for name in wanted]))
+            )
+
+    def _dataset(self, table: TableName, opened: DeltaTable) -> ds.Dataset:
+        """A version's files, listed once: a version never changes, and a run reads the same ones many times."""
+        version = (table, opened.version())
+        if version not in self._datasets:
+            if len(self._datasets) >= _VERSIONS_KEPT:
+                self._datasets.clear()
+            self._datasets[version] = opened.to_pyarrow_dataset()
+        return self._datasets[version]
 
     def read_source(self, table: TableName, source: str, *, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
         """One source's rows."""

@@ -114,10 +114,10 @@ class Workspace:
         """The exported graph of the model that settings ask for, made when it is not there yet."""
         return export_model(resolve_model(self.settings.model), self.settings.models_dir, self.settings.runtime)
 
-    @cached_property
+    @property
     def encoder(self) -> Encoder:
         """The encoder of that model, loaded."""
-        return Encoder.load(self.encoder_folder)
+        return self.home.encoder(self.model_pin)
 
     @cached_property
     def encoder_card(self) -> EncoderCard:

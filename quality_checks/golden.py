@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -91,6 +92,11 @@ class GoldenSet(BaseModel):
             seen.add(query.id)
         return self
 
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of all that it says."""
+        return digest_of(self.model_dump(mode="json"))
+
 
 def load_golden(path: Path) -> GoldenSet:
     """Read one golden set, YAML or JSON Lines (``.jsonl``).
@@ -162,7 +168,7 @@ def import_beir(queries: Path, qrels: Path, source: str, path_of: Callable[[str]
 
 def golden_digest(sets: Iterable[GoldenSet]) -> str:
     """sha256 of the sets, whatever their order."""
-    return digest_of(sorted(digest_of(golden.model_dump(mode="json")) for golden in sets))
+    return digest_of(sorted(golden.digest for golden in sets))
 
 
 _LineOf = Callable[[tuple[int | str, ...]], int]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ class Encoder:
         self._opened = opened
         self._truncating = truncating
         self._own = threading.local()
+        self._kept_queries: dict[str, Vectors] | None = None
 
     @classmethod
     def load(cls, folder: Path, threads: int | None = None) -> Encoder:
@@ -86,8 +88,22 @@ class Encoder:
 
     def encode_query(self, text: str) -> Vectors:
         """The unit vector of one query, shape (dimension,)."""
+        kept = self._kept_queries
+        if kept is not None and text in kept:
+            return kept[text]
         vector: Vectors = self._infer(self._tokenize([self.card.query_prompt + text]))[0]
+        if kept is not None:
+            kept[text] = vector
         return vector
+
+    @contextmanager
+    def keeping_queries(self) -> Iterator[None]:
+        """Until the end of the block no query is encoded twice: the same ones are asked in several modes and of several releases."""
+        self._kept_queries = {}
+        try:
+            yield
+        finally:
+            self._kept_queries = None
 
     def encode(self, texts: Sequence[str], batch_tokens: int | None = None, progress: Callable[[int], None] | None = None) -> Vectors:
         """The unit vectors of passages, shape (len(texts), dimension), in the order given.
