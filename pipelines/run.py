@@ -63,7 +63,11 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
         WrongUsage: a source has no contract.
         DiskFull: there is no room for the catalog or for Dagster's records.
     """
-    with _room_to_write(settings), opened(settings, progress, wait_s=wait_s, say=say) as workspace:
+    with (
+        _room_to_write(settings),
+        opened(settings, progress, wait_s=wait_s, say=say) as workspace,
+        dagster_instance(settings) as instance,
+    ):
         known = workspace.contracts.keys() | workspace.broken_contracts.keys()
         wanted = sorted(known) if sources is None else sources
         for source in wanted:
@@ -71,7 +75,6 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
                 raise WrongUsage(
                     f"There is no contract for a source {source!r}.", f"There are contracts for: {', '.join(sorted(known)) or 'none'}."
                 )
-        instance = dagster_instance(settings)
         _end_abandoned_runs(instance)
         resource = dg.ResourceDefinition.hardcoded_resource(workspace)
         job = build_definitions(settings, resource).get_repository_def().get_job("ingest")

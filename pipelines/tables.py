@@ -159,21 +159,28 @@ class Lake:
         schema = SCHEMAS[table]
         wanted = list(columns) if columns is not None else schema.names
         with self._guard(table):
-            found = None if version == -1 else self._open(table, version)
-            if found is None:
+            dataset = self._dataset(table, version)
+            if dataset is None:
                 return pa.schema([schema.field(name) for name in wanted]).empty_table()
-            return (
-                self._dataset(table, found).to_table(columns=wanted, filter=where).cast(pa.schema([schema.field(name) for name in wanted]))
-            )
+            return dataset.to_table(columns=wanted, filter=where).cast(pa.schema([schema.field(name) for name in wanted]))
 
-    def _dataset(self, table: TableName, opened: DeltaTable) -> ds.Dataset:
-        """A version's files, listed once: a version never changes, and a run reads the same ones many times."""
-        version = (table, opened.version())
-        if version not in self._datasets:
-            if len(self._datasets) >= _VERSIONS_KEPT:
-                self._datasets.clear()
-            self._datasets[version] = opened.to_pyarrow_dataset()
-        return self._datasets[version]
+    def _dataset(self, table: TableName, version: int | None) -> ds.Dataset | None:
+        """A version's files, listed once, for a version never changes and a run reads the same ones many times; None before the first."""
+        if version == -1:
+            return None
+        known = None if version is None else self._datasets.get((table, version))
+        if known is None:
+            opened = self._open(table, version)
+            if opened is None:
+                return None
+            key = (table, opened.version())
+            known = self._datasets.get(key)
+            if known is None:
+                known = opened.to_pyarrow_dataset()
+                if len(self._datasets) >= _VERSIONS_KEPT:
+                    self._datasets.clear()
+                self._datasets[key] = known
+        return known
 
     def read_source(self, table: TableName, source: str, *, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
         """One source's rows."""

@@ -7,10 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.network import NoNetwork, guarded, no_network
+
+if TYPE_CHECKING:
+    from tests.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -59,6 +63,25 @@ def models_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def _published_once(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
+    from tests.project import ANIMALS, MACHINES, Project
+
+    project = Project(tmp_path_factory.mktemp("published"))
+    project.source("animals", ANIMALS)
+    project.source("machines", MACHINES)
+    assert project.ingest().success
+    return project.root
+
+
+@pytest.fixture
+def published(tmp_path: Path, _published_once: Path) -> Project:
+    """A copy of a project of two sources that was ingested and published."""
+    from tests.project import Project, copied
+
+    return Project(copied(_published_once, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
 def rounds() -> int:
     """How often a test of kills or load repeats: ``PLUMBLINE_ROUNDS``, 3 unless set."""
     return int(os.environ.get(_ROUNDS, "3"))
@@ -81,6 +104,12 @@ def shared_data() -> Callable[[str], Path]:
 def child_env() -> dict[str, str]:
     """The environment for processes a test starts and talks to: the test's own, with the network off in every Python among them."""
     return guarded(os.environ)
+
+
+@pytest.fixture
+def unmeasured_env(child_env: dict[str, str]) -> dict[str, str]:
+    """The same for tests that start many processes, whose lines others cover: measuring coverage would take half their time."""
+    return {name: value for name, value in child_env.items() if not name.startswith("COVERAGE_")}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,13 @@ from quality_checks.default_contract import default_contract
 from search_index.home import Home, open_release, trusted_manifest
 from search_index.model.search import OPEN_END, Filters, Mode, Principal, SearchAnswer, SearchRequest
 from search_index.settings import Settings
+
+
+def copied(root: Path, to: Path) -> Path:
+    """A copy of a project's folder at a place where nothing is. Nearly all of an index's files are holes, and stay so."""
+    subprocess.run(["cp", "--archive", "--sparse=always", str(root), str(to)], check=True)
+    return to
+
 
 Visible = set[tuple[str, str, tuple[str, ...]]]
 
@@ -34,14 +42,17 @@ class Project:
         return Home(self.settings)
 
     def source(self, name: str, files: dict[str, str], edit: Callable[[str], str] = str) -> Path:
-        """Write a source's files and its contract; ``edit`` changes the contract's text."""
+        """Write a source's files and its contract; ``edit`` changes the contract's text.
+
+        The contract says where the files are from where it lies itself, so that a copy of the project is a project too.
+        """
         folder = self.root / "sources" / name
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         contract = self.root / "contracts" / f"{name}.yaml"
         contract.parent.mkdir(exist_ok=True)
-        contract.write_text(edit(default_contract(name, str(folder))))
+        contract.write_text(edit(default_contract(name, f"../sources/{name}")))
         return folder
 
     def golden(self, text: str) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import JsonValue as Json
 
 from pipelines.show.plots import Line, lines_plot
+from pipelines.show.tables import table
 from search_index.model.release import ReleaseRecord
 
 TREND_SHOWN = 50
@@ -19,9 +20,8 @@ def worst_table(worst: Sequence[Mapping[str, Json]]) -> dict[str, dg.MetadataVal
     """The worst-answered queries, by id: nDCG@10 of each mode and at which rank the first relevant passage stands."""
     if not worst:
         return {}
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in _COLUMNS])
-    records = [dg.TableRecord({name: "-" if row.get(name) is None else str(row[name]) for name in _COLUMNS}) for row in worst]
-    return {"answered_worst": dg.MetadataValue.table(records, schema)}
+    rows = [{name: "-" if row.get(name) is None else str(row[name]) for name in _COLUMNS} for row in worst]
+    return {"answered_worst": table(_COLUMNS, rows)}
 
 
 @dataclass(frozen=True, slots=True)

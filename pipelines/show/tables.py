@@ -23,7 +23,7 @@ def changed_tables(changed: Sequence[ChangedRow], settings: Settings) -> dict[st
         return {}
     links = [f"- {_link(c.uri, lineage_url(settings, c.id))} {c.change}" for c in changed]
     return {
-        "what_changed": _table(("change", "uri", "id"), [{"change": c.change, "uri": c.uri, "id": c.id} for c in changed]),
+        "what_changed": table(("change", "uri", "id"), [{"change": c.change, "uri": c.uri, "id": c.id} for c in changed]),
         "links_to_changed": dg.MetadataValue.md("\n".join(links)),
     }
 
@@ -44,7 +44,7 @@ def quarantine_tables(lake: Lake, contract: Contract, settings: Settings) -> dic
     records = [{"uri": r["uri"], "reason": r["reason"], "remedy": r["remedy"] or "-", "id": r["document_id"]} for r in rows]
     return {
         "quarantined": found.num_rows,
-        "quarantine": _table(("uri", "reason", "remedy", "id"), records),
+        "quarantine": table(("uri", "reason", "remedy", "id"), records),
         "links_to_quarantine": dg.MetadataValue.md("\n".join(links)),
     }
 
@@ -57,7 +57,8 @@ def file_address(contract: Contract, path: str) -> str:
     return (place if place.is_file() else place / path).absolute().as_uri()
 
 
-def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dg.MetadataValue:
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dg.MetadataValue:
+    """Rows of text under their columns, in the order given."""
     schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows], schema)
 

@@ -69,7 +69,7 @@ def ask(settings: Settings, query: str, mode: str, limit: int, sources: list[str
         answer = loaded.searcher.search(request, loaded.ref, Principal())
         if answer.hits:
             return answer
-        from plumbline.cli.hints import why_missing
+        from search_index.hints import why_missing
 
         missing = why_missing(loaded.manifest.held, home.catalog.quarantined(), set(sources))
         return answer.model_copy(update={"hints": [*answer.hints, *missing]})

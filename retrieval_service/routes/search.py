@@ -13,6 +13,7 @@ from retrieval_service.live import LiveRelease, Serving
 from retrieval_service.problems import ReleaseLoading, describe
 from retrieval_service.telemetry import Telemetry
 from search_index.errors import PlumblineError, RevisionUnknown
+from search_index.hints import why_missing
 from search_index.home import release_ref, trusted_manifest
 from search_index.model.search import OPEN_END, Hint, Principal, ReleaseRef, SearchAnswer, SearchRequest
 
@@ -129,22 +130,9 @@ def release_asked_for(request: SearchRequest, serving: Serving) -> ReleaseRef:
 
 def _why_missing(request: SearchRequest, serving: Serving, telemetry: Telemetry) -> list[Hint]:
     """Sources whose newest documents the answer could not have held: held back by a gate, or quarantined."""
-    asked = set(request.filters.sources)
-    held = [h for h in serving.loaded.manifest.held if not asked or h.source in asked]
-    hints = [
-        Hint(
-            code="held",
-            message=f"Source {h.source} is held at an earlier state: {'; '.join(h.reasons)}. Its latest changes are not searchable yet.",
-        )
-        for h in held
-    ]
     try:
         quarantined = serving.home.catalog.quarantined()
     except PlumblineError as e:  # a hint is not worth an answer
         telemetry.log.warning("no quarantine hint", slug=e.slug, what=e.what)
-        return hints
-    for source, count in sorted(quarantined.items()):
-        if not asked or source in asked:
-            files = "1 file" if count == 1 else f"{count} files"
-            hints.append(Hint(code="quarantined", message=f"{files} of source {source} could not be read and are in quarantine."))
-    return hints
+        quarantined = {}
+    return why_missing(serving.loaded.manifest.held, quarantined, set(request.filters.sources))

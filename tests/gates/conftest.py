@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.gates import healthy
-from tests.project import Project
+from tests.project import Project, copied
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def published(
         medicine = healthy.texts_of(shared_data("nfcorpus"), healthy.DOCUMENTS + 4 * healthy.LONG_DOCUMENTS)
         library = healthy.texts_of(shared_data("cisi"), healthy.OF_OTHER)
         project = healthy.build(root / "project", medicine, library)
-        shutil.copytree(project.root, root / "kept")
+        copied(project.root, root / "kept")
         yield project, root / "kept"
 
 

@@ -31,7 +31,7 @@ from search_index.embedding import Encoder
 from search_index.home import open_release
 from search_index.model.release import Stage, Verdict
 from search_index.model.search import EVERYONE, Principal, SearchRequest
-from tests.project import Project
+from tests.project import Project, copied
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 SOURCE, OTHER = "medicine", "library"
@@ -118,7 +118,7 @@ class Bench:
     def put_back(self) -> None:
         """Make it as it was published."""
         shutil.rmtree(self.project.root, ignore_errors=True)
-        shutil.copytree(self.kept, self.project.root)
+        copied(self.kept, self.project.root)
 
     @property
     def folder(self) -> Path:

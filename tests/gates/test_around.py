@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -20,20 +19,16 @@ from search_index.home import open_release
 from tests.conftest import ROOT
 from tests.gates.ingest_job import ingest_job
 from tests.gates.killed_publish import MOMENTS
-from tests.project import ANIMALS, MACHINES, Project, Visible
+from tests.project import Project, Visible
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def project(tmp_path: Path, models_dir: Path) -> Project:
+def project(published: Project) -> Project:
     """Two sources, published, and a change to one of them that a bug will spoil."""
-    made = Project(tmp_path)
-    made.source("animals", ANIMALS)
-    made.source("machines", MACHINES)
-    assert made.ingest().success
-    (tmp_path / "sources" / "animals" / "newt.md").write_text("# The newt\n\nThe crested newt courts in ponds without fish.\n")
-    return made
+    (published.root / "sources" / "animals" / "newt.md").write_text("# The newt\n\nThe crested newt courts in ponds without fish.\n")
+    return published
 
 
 @pytest.fixture
@@ -85,13 +80,13 @@ def test_a_refused_release_is_not_rolled_back_to(refusing: Project) -> None:
     untouched(refusing, before)
 
 
-def test_the_command_line_publishes_nothing_that_is_held(project: Project, child_env: Mapping[str, str]) -> None:
+def test_the_command_line_publishes_nothing_that_is_held(project: Project, unmeasured_env: Mapping[str, str]) -> None:
     before = project.visible()
     (project.root / "sources" / "animals" / "newt.md").unlink()
     for path in (project.root / "sources" / "animals").iterdir():
         path.write_bytes(b"%PDF-1.7 and then nothing of the kind")
         path.rename(path.with_suffix(".pdf"))
-    env = {**child_env, **environment(project)}
+    env = {**unmeasured_env, **environment(project)}
     for words in (["ingest"], ["ingest", "--no-wait"], ["ingest"]):
         done = subprocess.run(
             [sys.executable, "-m", "plumbline.cli", *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=250
@@ -100,8 +95,8 @@ def test_the_command_line_publishes_nothing_that_is_held(project: Project, child
         untouched(project, before)
 
 
-def test_two_runs_at_once_make_one_release_after_the_other(project: Project, child_env: Mapping[str, str]) -> None:
-    env = {**child_env, **environment(project)}
+def test_two_runs_at_once_make_one_release_after_the_other(project: Project, unmeasured_env: Mapping[str, str]) -> None:
+    env = {**unmeasured_env, **environment(project)}
     both = [
         subprocess.Popen([sys.executable, "-m", "plumbline.cli", "ingest", "--json"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -160,9 +155,9 @@ def test_a_refused_release_that_somebody_made_live_is_not_served(refusing: Proje
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_publish_that_is_killed_is_whole_or_did_not_happen(project: Project, child_env: Mapping[str, str], moment: str) -> None:
+def test_a_publish_that_is_killed_is_whole_or_did_not_happen(project: Project, unmeasured_env: Mapping[str, str], moment: str) -> None:
     before = project.visible()
-    env = {**child_env, **environment(project), "PYTHONPATH": os.pathsep.join([str(ROOT), child_env.get("PYTHONPATH", "")])}
+    env = {**unmeasured_env, **environment(project), "PYTHONPATH": os.pathsep.join([str(ROOT), unmeasured_env.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-m", "tests.gates.killed_publish", moment], cwd=ROOT, env=env, timeout=250, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     untouched(project, before)

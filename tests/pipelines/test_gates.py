@@ -59,24 +59,23 @@ def held(outcome: Outcome) -> dict[str, list[str]]:
     ],
 )
 def test_a_source_with_a_defect_is_held_while_the_others_go_live(
-    project: Project, table: str, column: str, value: object, check: str
+    published: Project, table: str, column: str, value: object, check: str
 ) -> None:
-    project.ingest()
-    before = project.visible()
-    edit_animals(project)
-    corrupt(project, table, "machines", column, value)
-    outcome = project.ingest()
+    before = published.visible()
+    edit_animals(published)
+    corrupt(published, table, "machines", column, value)
+    outcome = published.ingest()
     assert outcome.decision is not None
     assert outcome.decision.status == "published"
     assert list(held(outcome)) == ["machines"]
     assert any(reason.startswith(f"{check}:") for reason in held(outcome)["machines"])
-    assert project.found("crested newt ponds")[0] == "animals:newt.md"
-    assert project.found("gland packing")[0] == "machines:pump.html"
-    assert before <= project.visible()
-    manifest = project.home.catalog.release(2).manifest
+    assert published.found("crested newt ponds")[0] == "animals:newt.md"
+    assert published.found("gland packing")[0] == "machines:pump.html"
+    assert before <= published.visible()
+    manifest = published.home.catalog.release(2).manifest
     assert manifest is not None
     assert [h.source for h in manifest.held] == ["machines"]
-    instance = dagster_instance(project.settings)
+    instance = dagster_instance(published.settings)
     (record,) = instance.event_log_storage.get_latest_asset_check_execution_by_key(
         [dg.AssetCheckKey(dg.AssetKey(["machines", table]), check)]
     ).values()
@@ -84,24 +83,22 @@ def test_a_source_with_a_defect_is_held_while_the_others_go_live(
     assert not record.evaluation.passed
 
 
-def test_chunks_without_groups_are_held(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.ingest()
-    edit_animals(project)
+def test_chunks_without_groups_are_held(published: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit_animals(published)
     monkeypatch.setattr(chunks, "_told", lambda document, duplicates: {"access": [], "also_at": []})
-    outcome = project.ingest()
+    outcome = published.ingest()
     assert sorted(held(outcome)) == ["animals", "machines"]
     assert all(any(r.startswith("chunk_access_present:") for r in reasons) for reasons in held(outcome).values())
-    assert "animals:newt.md" not in project.found("crested newt ponds")
+    assert "animals:newt.md" not in published.found("crested newt ponds")
 
 
-def test_groups_that_somebody_changed_in_the_table_are_put_right(project: Project) -> None:
-    project.ingest()
-    before = project.visible()
-    corrupt(project, "chunks", "machines", "access", ["everyone", "somebody"])
-    outcome = project.ingest()
+def test_groups_that_somebody_changed_in_the_table_are_put_right(published: Project) -> None:
+    before = published.visible()
+    corrupt(published, "chunks", "machines", "access", ["everyone", "somebody"])
+    outcome = published.ingest()
     assert outcome.success
     assert held(outcome) == {}
-    assert project.visible() == before
+    assert published.visible() == before
 
 
 GOLDEN = """
@@ -169,48 +166,44 @@ def materialize(project: Project, selection: dg.AssetSelection) -> dg.ExecuteInP
         del os.environ["PLUMBLINE_HOME"], os.environ["PLUMBLINE_CONTRACTS"]
 
 
-def test_materialising_the_release_alone_publishes_nothing(project: Project) -> None:
-    project.ingest()
-    edit_animals(project)
-    result = materialize(project, dg.AssetSelection.assets("release"))
+def test_materialising_the_release_alone_publishes_nothing(published: Project) -> None:
+    edit_animals(published)
+    result = materialize(published, dg.AssetSelection.assets("release"))
     assert not result.success
-    assert project.home.catalog.pointer().live == 1
+    assert published.home.catalog.pointer().live == 1
 
 
-def test_leaving_out_the_evaluation_publishes_nothing(project: Project) -> None:
-    project.ingest()
-    edit_animals(project)
-    result = materialize(project, dg.AssetSelection.all() - dg.AssetSelection.assets("evaluation"))
+def test_leaving_out_the_evaluation_publishes_nothing(published: Project) -> None:
+    edit_animals(published)
+    result = materialize(published, dg.AssetSelection.all() - dg.AssetSelection.assets("evaluation"))
     assert not result.success
-    assert project.home.catalog.pointer().live == 1
-    assert project.home.catalog.release(2).status == "rejected"
-    assert "golden_floor has no verdict on this data" in project.home.catalog.release(2).reasons
+    assert published.home.catalog.pointer().live == 1
+    assert published.home.catalog.release(2).status == "rejected"
+    assert "golden_floor has no verdict on this data" in published.home.catalog.release(2).reasons
 
 
-def test_deselected_checks_are_made_all_the_same_or_nothing_is_published(project: Project) -> None:
-    project.ingest()
-    edit_animals(project)
-    corrupt(project, "vectors", "machines", "vector", [0.0] * 384)
-    result = materialize(project, dg.AssetSelection.all().without_checks())
-    assert "machines:pump.html" in project.found("gland packing")
-    assert np.all([sha for _, sha, _ in project.visible()])
+def test_deselected_checks_are_made_all_the_same_or_nothing_is_published(published: Project) -> None:
+    edit_animals(published)
+    corrupt(published, "vectors", "machines", "vector", [0.0] * 384)
+    result = materialize(published, dg.AssetSelection.all().without_checks())
+    assert "machines:pump.html" in published.found("gland packing")
+    assert np.all([sha for _, sha, _ in published.visible()])
     if result.success:
-        manifest = project.home.catalog.release(2).manifest
+        manifest = published.home.catalog.release(2).manifest
         assert manifest is not None
         assert [h.source for h in manifest.held] == ["machines"]
 
 
-def test_green_checks_on_newer_data_do_not_publish_what_was_staged_from_older(project: Project) -> None:
+def test_green_checks_on_newer_data_do_not_publish_what_was_staged_from_older(published: Project) -> None:
     """The chunks are mended after the candidate's lane state was taken: verdicts on the mended rows do not count for it."""
-    project.ingest()
-    corrupt(project, "chunks", "machines", "text", "something else")
-    project.ingest(["machines"])
-    lane = project.home.catalog.lane("machines", "chunks")
+    corrupt(published, "chunks", "machines", "text", "something else")
+    published.ingest(["machines"])
+    lane = published.home.catalog.lane("machines", "chunks")
     assert lane is not None
-    healthy = next(v for v in project.home.catalog.verdicts(1) if v.subject == "machines" and v.check == "chunk_spans_exact")
-    project.home.catalog.add_verdicts([healthy.model_copy(update={"inputs": {**healthy.inputs, "chunks": "of newer rows"}})])
-    edit_animals(project)
-    assert list(held(project.ingest(["animals"]))) == ["machines"]
+    healthy = next(v for v in published.home.catalog.verdicts(1) if v.subject == "machines" and v.check == "chunk_spans_exact")
+    published.home.catalog.add_verdicts([healthy.model_copy(update={"inputs": {**healthy.inputs, "chunks": "of newer rows"}})])
+    edit_animals(published)
+    assert list(held(published.ingest(["animals"]))) == ["machines"]
 
 
 @pytest.mark.parametrize("edit", ["replace(manifest, '\"held\":[]', '\"held\": []')", "replace(manifest, 'everyone', 'everybody')", "'{}'"])
@@ -244,17 +237,16 @@ def test_mass_removal_waits_until_it_is_accepted(tmp_path: Path, models_dir: Pat
     assert len(project.visible()) == 4
 
 
-def test_a_source_that_cannot_be_reached_is_held_and_the_others_go_on(project: Project) -> None:
-    project.ingest()
-    (project.root / "sources" / "machines").rename(project.root / "unmounted")
-    edit_animals(project)
-    outcome = project.ingest()
+def test_a_source_that_cannot_be_reached_is_held_and_the_others_go_on(published: Project) -> None:
+    (published.root / "sources" / "machines").rename(published.root / "unmounted")
+    edit_animals(published)
+    outcome = published.ingest()
     assert held(outcome).keys() == {"machines"}
     assert "does not exist" in held(outcome)["machines"][0]
-    assert project.found("gland packing")[0] == "machines:pump.html"
-    assert project.found("crested newt")[0] == "animals:newt.md"
-    (project.root / "unmounted").rename(project.root / "sources" / "machines")
-    assert held(project.ingest()) == {}
+    assert published.found("gland packing")[0] == "machines:pump.html"
+    assert published.found("crested newt")[0] == "animals:newt.md"
+    (published.root / "unmounted").rename(published.root / "sources" / "machines")
+    assert held(published.ingest()) == {}
 
 
 def test_an_empty_source_is_held_with_the_reason(tmp_path: Path, models_dir: Path) -> None:
@@ -266,54 +258,50 @@ def test_an_empty_source_is_held_with_the_reason(tmp_path: Path, models_dir: Pat
     assert any("source_not_empty" in reason for reason in held(outcome)["nothing"])
 
 
-def test_a_contract_that_does_not_validate_fails_its_manifest_and_holds_its_source(project: Project) -> None:
-    project.ingest()
-    contract = project.root / "contracts" / "machines.yaml"
+def test_a_contract_that_does_not_validate_fails_its_manifest_and_holds_its_source(published: Project) -> None:
+    contract = published.root / "contracts" / "machines.yaml"
     contract.write_text(contract.read_text().replace("kind: DataContract", "kind: DataContact"))
-    edit_animals(project)
-    outcome = project.ingest()
+    edit_animals(published)
+    outcome = published.ingest()
     assert not outcome.success
     assert any("machines.yaml:2" in failure for failure in outcome.failures)
     assert "machines.yaml:2" in held(outcome)["machines"][0]
-    assert project.found("crested newt")[0] == "animals:newt.md"
-    assert project.found("gland packing")[0] == "machines:pump.html"
+    assert published.found("crested newt")[0] == "animals:newt.md"
+    assert published.found("gland packing")[0] == "machines:pump.html"
 
 
-def test_a_source_whose_contract_is_gone_stays_until_that_is_accepted(project: Project) -> None:
-    project.ingest()
-    (project.root / "contracts" / "machines.yaml").unlink()
-    outcome = project.ingest()
+def test_a_source_whose_contract_is_gone_stays_until_that_is_accepted(published: Project) -> None:
+    (published.root / "contracts" / "machines.yaml").unlink()
+    outcome = published.ingest()
     assert list(held(outcome)) == ["machines"]
-    assert project.found("gland packing")[0] == "machines:pump.html"
-    (change,) = project.home.catalog.changes("machines")
-    project.home.catalog.accept_change("machines", change.change, "tester", "retired")
-    assert project.ingest().decision.status == "published"  # type: ignore[union-attr]
-    assert "machines:pump.html" not in project.found("gland packing")
+    assert published.found("gland packing")[0] == "machines:pump.html"
+    (change,) = published.home.catalog.changes("machines")
+    published.home.catalog.accept_change("machines", change.change, "tester", "retired")
+    assert published.ingest().decision.status == "published"  # type: ignore[union-attr]
+    assert "machines:pump.html" not in published.found("gland packing")
 
 
-def test_a_paused_home_publishes_nothing(project: Project) -> None:
-    project.ingest()
-    edit_animals(project)
-    project.ingest()
-    project.home.catalog.move_live(1, "rollback", "tester", "wrong newt", paused="wrong newt")
-    (project.root / "sources" / "animals" / "otter.md").write_text(ANIMALS["otter.md"] + "\nIt whistles.\n")
-    outcome = project.ingest()
+def test_a_paused_home_publishes_nothing(published: Project) -> None:
+    edit_animals(published)
+    published.ingest()
+    published.home.catalog.move_live(1, "rollback", "tester", "wrong newt", paused="wrong newt")
+    (published.root / "sources" / "animals" / "otter.md").write_text(ANIMALS["otter.md"] + "\nIt whistles.\n")
+    outcome = published.ingest()
     assert not outcome.success
     assert any("paused: wrong newt" in failure for failure in outcome.failures)
-    assert project.home.catalog.pointer().live == 1
+    assert published.home.catalog.pointer().live == 1
 
 
 @pytest.mark.slow
-def test_a_source_that_was_not_ingested_with_the_new_model_keeps_it_from_going_live(project: Project, tmp_path: Path) -> None:
-    project.ingest()
-    before = project.visible()
+def test_a_source_that_was_not_ingested_with_the_new_model_keeps_it_from_going_live(published: Project, tmp_path: Path) -> None:
+    before = published.visible()
     tiny_model(tmp_path / "parts").save(str(tmp_path / "tiny"))
-    project.options["model"] = str(tmp_path / "tiny")
-    edit_animals(project)
-    alone = project.ingest(["animals"])
+    published.options["model"] = str(tmp_path / "tiny")
+    edit_animals(published)
+    alone = published.ingest(["animals"])
     assert not alone.success
     assert any("The vectors of machines were made by another model" in failure for failure in alone.failures)
-    assert project.visible() == before
-    together = project.ingest()
+    assert published.visible() == before
+    together = published.ingest()
     assert together.success, together.failures
-    assert {sha for _, sha, _ in project.visible()}.isdisjoint({sha for _, sha, _ in before})
+    assert {sha for _, sha, _ in published.visible()}.isdisjoint({sha for _, sha, _ in before})

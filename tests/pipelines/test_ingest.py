@@ -42,16 +42,15 @@ def test_files_in_cited_answers_out(project: Project) -> None:
     assert [project.found("pump lost its prime", mode)[0] for mode in ("hybrid", "dense", "sparse")] == ["machines:pump.html"] * 3
 
 
-def test_a_second_run_with_nothing_changed_does_nothing(project: Project) -> None:
-    project.ingest()
-    outcome = project.ingest()
+def test_a_second_run_with_nothing_changed_does_nothing(published: Project) -> None:
+    outcome = published.ingest()
     assert status(outcome) == "unchanged"
     for source in ("animals", "machines"):
         did = counts(outcome, source)
         assert (did["parsed"], did["cut"], did["embedded"]) == (0, 0, 0)
         assert all(report.unchanged for report in outcome.reports[source].values())
-    assert [r.revision for r in project.home.catalog.releases()] == [1]
-    instance = dagster_instance(project.settings)
+    assert [r.revision for r in published.home.catalog.releases()] == [1]
+    instance = dagster_instance(published.settings)
     (event,) = instance.get_latest_materialization_events([dg.AssetKey(["animals", "chunks"])]).values()
     assert event is not None
     assert event.run_id == outcome.run_id
@@ -59,20 +58,18 @@ def test_a_second_run_with_nothing_changed_does_nothing(project: Project) -> Non
     assert event.asset_materialization.metadata["unchanged"].value is True
 
 
-def test_touching_files_does_nothing_either(project: Project) -> None:
-    project.ingest()
-    for path in (project.root / "sources" / "animals").iterdir():
+def test_touching_files_does_nothing_either(published: Project) -> None:
+    for path in (published.root / "sources" / "animals").iterdir():
         os.utime(path, (1, 1))
-    assert status(project.ingest()) == "unchanged"
+    assert status(published.ingest()) == "unchanged"
 
 
-def test_only_what_changed_is_worked_on_and_older_releases_still_know(project: Project) -> None:
-    project.ingest()
-    folder = project.root / "sources" / "animals"
+def test_only_what_changed_is_worked_on_and_older_releases_still_know(published: Project) -> None:
+    folder = published.root / "sources" / "animals"
     (folder / "badger.md").write_text("# The badger\n\nThe badger now lives in a disused quarry and eats earthworms by moonlight.\n")
     (folder / "heron.md").unlink()
     (folder / "newt.md").write_text("# The newt\n\nThe crested newt courts in ponds without fish and hibernates under logs.\n")
-    outcome = project.ingest()
+    outcome = published.ingest()
     assert status(outcome) == "published"
     did = counts(outcome, "animals")
     assert (did["added"], did["changed"], did["removed"], did["unchanged"]) == (1, 1, 1, 2)
@@ -83,16 +80,16 @@ def test_only_what_changed_is_worked_on_and_older_releases_still_know(project: P
 
     spears = "stands motionless and spears fish"
     for mode in ("hybrid", "dense", "sparse"):
-        assert "animals:heron.md" not in project.found(spears, mode)
-        assert project.found(spears, mode, as_of=1)[0] == "animals:heron.md"
-    assert project.found("crested newt pond")[0] == "animals:newt.md"
-    assert "animals:newt.md" not in project.found("crested newt pond", as_of=1)
+        assert "animals:heron.md" not in published.found(spears, mode)
+        assert published.found(spears, mode, as_of=1)[0] == "animals:heron.md"
+    assert published.found("crested newt pond")[0] == "animals:newt.md"
+    assert "animals:newt.md" not in published.found("crested newt pond", as_of=1)
 
-    catalog = project.home.catalog
+    catalog = published.home.catalog
     catalog.move_live(1, "rollback", "tester", "try", paused="try")
-    assert project.found(spears)[0] == "animals:heron.md"
+    assert published.found(spears)[0] == "animals:heron.md"
     catalog.move_live(2, "resume", "tester", "", paused=None)
-    assert "animals:heron.md" not in project.found(spears)
+    assert "animals:heron.md" not in published.found(spears)
 
 
 def test_a_removed_document_that_comes_back_is_found_again(project: Project) -> None:
@@ -140,26 +137,24 @@ def _documents(project: Project, source: str) -> list[dict[str, object]]:
     return rows
 
 
-def test_filters_narrow_and_the_time_filter_means_modified_at(project: Project) -> None:
-    project.ingest()
-    only = project.search("river", filters=Filters(sources=["machines"]))
+def test_filters_narrow_and_the_time_filter_means_modified_at(published: Project) -> None:
+    only = published.search("river", filters=Filters(sources=["machines"]))
     assert {hit.source for hit in only.hits} == {"machines"}
-    one = project.search("river", filters=Filters(documents=["animals:otter.md"]))
+    one = published.search("river", filters=Filters(documents=["animals:otter.md"]))
     assert {hit.uri for hit in one.hits} == {"animals:otter.md"}
-    modified = project.search("river").hits[0].modified_at
+    modified = published.search("river").hits[0].modified_at
     assert modified is not None
-    assert project.search("river", filters=Filters(modified_to=modified)).hits == []
+    assert published.search("river", filters=Filters(modified_to=modified)).hits == []
 
 
-def test_access_alone_can_change_without_parsing_or_embedding(project: Project) -> None:
-    project.ingest()
-    contract = project.root / "contracts" / "machines.yaml"
+def test_access_alone_can_change_without_parsing_or_embedding(published: Project) -> None:
+    contract = published.root / "contracts" / "machines.yaml"
     contract.write_text(contract.read_text().replace("role: everyone", "role: engineers"))
-    outcome = project.ingest()
+    outcome = published.ingest()
     assert status(outcome) == "published"
     did = counts(outcome, "machines")
     assert (did["parsed"], did["embedded"]) == (0, 0)
-    assert "machines:kiln.txt" not in project.found("rotary kiln clinker")
+    assert "machines:kiln.txt" not in published.found("rotary kiln clinker")
 
 
 def test_a_second_writer_is_told_who_is_writing(project: Project) -> None:

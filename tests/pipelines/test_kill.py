@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.run import dagster_instance
 from search_index.lease import Lease
-from tests.project import ANIMALS, MACHINES, Project, Visible
+from tests.project import ANIMALS, MACHINES, Project, Visible, copied
 from tests.warm_start import WarmStart
 
 SHARDS = 3
@@ -88,7 +88,7 @@ def test_killed_at_random_moments(
     shard: int,
     tmp_path: Path,
     models_dir: Path,
-    child_env: dict[str, str],
+    unmeasured_env: dict[str, str],
     rounds: int,
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -98,9 +98,9 @@ def test_killed_at_random_moments(
     project.source("machines", MACHINES)
     project.ingest()
     kept = tmp_path / "kept"
-    shutil.copytree(project.root, kept)
+    copied(project.root, kept)
     change(project)
-    with WarmStart(child_env) as warm:
+    with WarmStart(unmeasured_env) as warm:
         began = time.monotonic()
         assert warm.ended(warm.start(home_of(project))) == 0
         lasted = time.monotonic() - began
@@ -114,7 +114,7 @@ def test_killed_at_random_moments(
                 break
             # The folder keeps its path, so that the sources and with them the ids stay the same.
             shutil.rmtree(project.root)
-            shutil.copytree(kept, project.root)
+            copied(kept, project.root)
             with dagster_instance(project.settings) as instance:
                 runs_before = instance.get_runs_count()
             change(project)

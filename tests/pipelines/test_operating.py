@@ -38,12 +38,11 @@ def edit_catalog(project: Project, statement: str, *values: object) -> None:
         assert database.execute(statement, values).rowcount >= 1
 
 
-def test_a_frozen_home_judges_what_it_does_not_publish(project: Project) -> None:
-    project.ingest()
-    before = project.visible()
-    project.home.catalog.freeze("ana", "moving house")
-    edit_animals(project)
-    outcome = project.ingest()
+def test_a_frozen_home_judges_what_it_does_not_publish(published: Project) -> None:
+    before = published.visible()
+    published.home.catalog.freeze("ana", "moving house")
+    edit_animals(published)
+    outcome = published.ingest()
     assert outcome.success, "a freeze is no failure"
     assert outcome.decision is not None
     assert (outcome.decision.status, outcome.decision.revision, outcome.decision.live) == ("frozen", 2, 1)
@@ -52,13 +51,13 @@ def test_a_frozen_home_judges_what_it_does_not_publish(project: Project) -> None
     assert "moving house" in reason
     assert "plumbline releases resume" in reason
     assert set(outcome.decision.gates.values()) == {"passed"}, "it was judged all the same"
-    record = project.home.catalog.release(2)
+    record = published.home.catalog.release(2)
     assert (record.status, record.reasons, record.signature) == ("rejected", [reason], None)
-    assert not list((project.settings.root / "index").glob("*/r*2*"))
-    assert project.visible() == before
-    project.home.catalog.thaw("bo", "done")
-    assert status(project.ingest()) == "published"
-    assert project.found("crested newt ponds")[0] == "animals:newt.md"
+    assert not list((published.settings.root / "index").glob("*/r*2*"))
+    assert published.visible() == before
+    published.home.catalog.thaw("bo", "done")
+    assert status(published.ingest()) == "published"
+    assert published.found("crested newt ponds")[0] == "animals:newt.md"
 
 
 def test_an_override_lets_a_failed_check_through_and_only_as_it_was_signed(project: Project) -> None:
@@ -96,16 +95,15 @@ def test_an_override_lets_a_failed_check_through_and_only_as_it_was_signed(proje
     assert "the flood is meant" in str(event.asset_materialization.metadata["override"].value)
 
 
-def test_a_source_that_is_held_stays_so_when_its_verdict_is_edited_and_goes_live_by_override(project: Project) -> None:
-    project.ingest()
-    edit_animals(project)
-    corrupt(project, "chunks", "machines", "tokens", 9)
-    assert list(held(project.ingest())) == ["machines"]
+def test_a_source_that_is_held_stays_so_when_its_verdict_is_edited_and_goes_live_by_override(published: Project) -> None:
+    edit_animals(published)
+    corrupt(published, "chunks", "machines", "tokens", 9)
+    assert list(held(published.ingest())) == ["machines"]
     as_passed = 'outcome = \'passed\', body = replace(body, \'"outcome":"failed"\', \'"outcome":"passed"\')'
-    edit_catalog(project, f"update verdicts set {as_passed} where outcome = 'failed'")
-    assert list(held(project.ingest())) == ["machines"], "an edited verdict is none, and the check was made again"
-    project.home.catalog.order_override(["chunk_fits_encoder"], 2, "ana", "counted by hand", project.home.signing_key())
-    outcome = project.ingest()
+    edit_catalog(published, f"update verdicts set {as_passed} where outcome = 'failed'")
+    assert list(held(published.ingest())) == ["machines"], "an edited verdict is none, and the check was made again"
+    published.home.catalog.order_override(["chunk_fits_encoder"], 2, "ana", "counted by hand", published.home.signing_key())
+    outcome = published.ingest()
     assert held(outcome) == {}
     assert any(reason.startswith("chunk_fits_encoder: ") for reason in outcome.decision.overridden)  # type: ignore[union-attr]
 

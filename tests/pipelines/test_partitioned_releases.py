@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -135,10 +134,9 @@ def test_half_of_the_buckets_is_never_published(cranes: Project) -> None:
     assert not {h.chunk_id for h in cranes.search("northern quay", "sparse", limit=50).hits if "northern" in h.text}
 
 
-def test_a_backfill_that_is_killed_is_finished_by_the_next(cranes: Project, child_env: dict[str, str]) -> None:
+def test_a_backfill_that_is_killed_is_finished_by_the_next(cranes: Project, unmeasured_env: dict[str, str]) -> None:
     run(cranes, ["cranes/manifest"])
-    environment = os.environ | child_env
-    environment |= {"PLUMBLINE_HOME": str(cranes.settings.root), "PLUMBLINE_CONTRACTS": str(cranes.root / "contracts")}
+    environment = unmeasured_env | {"PLUMBLINE_HOME": str(cranes.settings.root), "PLUMBLINE_CONTRACTS": str(cranes.root / "contracts")}
     environment |= {"DAGSTER_HOME": str(dagster_home(cranes.settings))}
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "pipelines.definitions"]
     command += ["--select", ",".join(PARTS), "--partition-range", "0...7"]

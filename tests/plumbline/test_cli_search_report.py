@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from plumbline.cli.hints import why_missing
 from plumbline.cli.search_report import places_said, snippet, stems_of
+from search_index.hints import why_missing
 from search_index.model.release import Held
 from search_index.model.search import Place
 
