@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 
-NAMES = ("embedding", "engine", "ingest", "growth", "memory", "peers", "versions", "formats", "pdf", "pages", "tuning")
+NAMES = ("embedding", "engine", "ingest", "growth", "memory", "peers", "versions", "formats", "pdf", "pages", "labels", "tuning")
 QUICK = ("embedding", "engine")
 """What runs when nothing is named: the others take minutes each, and some want a folder (``python -m benchmarks.NAME --help``)."""
 

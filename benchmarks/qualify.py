@@ -173,6 +173,7 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "defects": defects,
     "searchable": searchable,
     "formats": measured("Formats", "benchmarks.formats", str(DATA / "file-formats")),
+    "labels": measured("Judgements after the documents were cut otherwise", "benchmarks.labels"),
     "versions": measured("A documentation site from release to release", "benchmarks.versions"),
     "growth": measured("Ten times the documents", "benchmarks.growth"),
     "memory": measured("Memory", "benchmarks.memory"),

@@ -45,8 +45,9 @@ class EventLog(SqliteEventLogStorage):
     def has_table(self, table_name: str) -> bool:
         """Whether the log has a table; asked for each check's result. A table that was there stays."""
         if table_name not in self._tables:
-            with self._connect(INDEX_SHARD_NAME) as connection:
-                self._tables.update(sa.inspect(connection).get_table_names())
+            # Asked in the middle of a write as well, so not over the connection, nor under the lock, of that.
+            engine = sa.create_engine(self.conn_string_for_shard(INDEX_SHARD_NAME), poolclass=sa.NullPool)
+            self._tables.update(sa.inspect(engine).get_table_names())
         return table_name in self._tables
 
     def dispose(self) -> None:

@@ -16,7 +16,9 @@ from search_index.model.document import normalise, sha256
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One judgement found in a document: hit by a passage that contains at least half of one of its places.
+    """One judgement found in a document: hit by a passage that shares with one of its places at least half of the shorter of the two.
+
+    So a judged sentence is met by a passage that holds most of it, and a judged page by any passage that is cut out of it.
 
     ``id`` is the document's URI and, for a passage, a digest of what was judged, so it outlives edits around it. A quote that
     stands in several places has them all; no place means that any passage of the document is a hit.
@@ -138,4 +140,4 @@ def _best(units: Iterable[Unit]) -> tuple[Unit, ...]:
 
 def _covers(passage: Place, wanted: Place) -> bool:
     overlap = min(passage[1], wanted[1]) - max(passage[0], wanted[0])
-    return 2 * overlap >= wanted[1] - wanted[0]
+    return overlap > 0 and 2 * overlap >= min(wanted[1] - wanted[0], passage[1] - passage[0])

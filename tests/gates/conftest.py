@@ -12,7 +12,7 @@ from tests.project import Project, copied
 
 
 @pytest.fixture(scope="module")
-def published(
+def healthy_once(
     tmp_path_factory: pytest.TempPathFactory, models_dir: Path, shared_data: Callable[[str], Path]
 ) -> Iterator[tuple[Project, Path]]:
     """The project and the folder that it is copied from."""
@@ -27,6 +27,6 @@ def published(
 
 
 @pytest.fixture
-def bench(published: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch) -> healthy.Bench:
+def bench(healthy_once: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch) -> healthy.Bench:
     """A fresh copy of it."""
-    return healthy.Bench(*published, monkeypatch)
+    return healthy.Bench(*healthy_once, monkeypatch)

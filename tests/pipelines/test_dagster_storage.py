@@ -21,6 +21,11 @@ def thing() -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
     yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="is_right")])
 
 
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+def parts() -> None:
+    """An asset whose events carry tags."""
+
+
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """As an ingest makes it, in a home of its own."""
@@ -38,6 +43,11 @@ def test_dagsters_own_log_reads_what_was_written(instance: dg.DagsterInstance, t
     assert len(ours) > 10
     (check,) = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(dg.AssetKey("thing"), "is_right"), limit=5)
     assert check.status.value == "SUCCEEDED"
+
+
+def test_partitions_are_told(instance: dg.DagsterInstance) -> None:
+    assert dg.materialize([parts], partition_key="a", instance=instance).success
+    assert instance.get_materialized_partitions(dg.AssetKey("parts")) == {"a"}
 
 
 def files_open(folder: Path) -> set[str]:

@@ -189,6 +189,9 @@ def test_every_place_of_a_quote_counts_and_half_of_it_is_enough() -> None:
     assert found.relevant_units("q", "s:d", (0, 5)) == [unit.id]
     assert found.relevant_units("q", "s:d", (22, 40)) == [unit.id]
     assert found.relevant_units("q", "s:d", (6, 21)) == []
+    assert found.relevant_units("q", "s:d", (10, 17)) == []
+    assert found.relevant_units("q", "s:d", (3, 6)) == [unit.id], "a passage cut out of what was judged"
+    assert found.relevant_units("q", "s:d", (9, 14)) == []
     assert found.relevant_units("q", "s:other", (0, 27)) == []
     assert found.relevant_units("unknown", "s:d", (0, 27)) == []
 
