@@ -1,4 +1,4 @@
-"""What is worth an alert: how a run ended, and how old what is served is."""
+"""What is worth an alert: how a run ended, how old what is served is, and in what it drifted."""
 
 from __future__ import annotations
 
@@ -57,6 +57,24 @@ def alert_freshness(settings: Settings, sources: Iterable[Freshness], log: Calla
         _remember(settings, told | {"stale": dict.fromkeys(stale, "stale")}, log)
 
 
+def alert_drift(settings: Settings, source: str, drifted: Mapping[str, str], log: Callable[[str], None]) -> None:
+    """Tell in what a source has drifted. What is still adrift in the same ways as yesterday is not told of again.
+
+    Args:
+        drifted: how, by what drifted; counts and figures, never text.
+    """
+    if not settings.webhook_urls:
+        return
+    told = _told(settings)
+    before, now = dict(told.get("drift", {})), digest_of(sorted(drifted)) if drifted else ""
+    if before.get(source, "") == now:
+        return
+    if drifted:
+        send(settings, [_drift(settings, source, drifted)], log)
+    standing = {name: digest for name, digest in before.items() if name != source} | ({source: now} if drifted else {})
+    _remember(settings, told | {"drift": standing}, log)
+
+
 def _held(settings: Settings, source: str, reasons: list[str]) -> Alert:
     return Alert(
         kind="held",
@@ -105,12 +123,27 @@ def _stale(settings: Settings, source: Freshness) -> Alert:
     )
 
 
+def _drift(settings: Settings, source: str, drifted: Mapping[str, str]) -> Alert:
+    return Alert(
+        kind="drift",
+        subject=source,
+        what=f"{source} is not what it was: {', '.join(sorted(drifted))} drifted.",
+        remedy="Look at the checks of its asset `drift`: what was meant needs nothing; else look for what changed at the source.",
+        facts={"drifted": dict[str, Json](drifted)},
+        link=_asset(settings, f"{source}/drift"),
+    )
+
+
 def _service(settings: Settings, path: str) -> str:
     return f"http://{settings.host}:{settings.port}{path}"
 
 
 def _dagster(settings: Settings, path: str) -> str:
     return f"http://127.0.0.1:{settings.dagster_port}/locations/plumbline/{path}"
+
+
+def _asset(settings: Settings, key: str) -> str:
+    return f"http://127.0.0.1:{settings.dagster_port}/assets/{key}?view=checks"
 
 
 def _state(settings: Settings) -> Path:

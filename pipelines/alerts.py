@@ -1,4 +1,4 @@
-"""Alerts to people: a signed JSON POST to each webhook when something was published, held, refused, rolled back, overridden, or is stale.
+"""Alerts to people: a signed JSON POST to each webhook when a release went live or did not, or when a source is held, stale or adrift.
 
 An alert says names, counts, ids, links and what to do; it never holds text of a document. The format and the signature are
 those of the Standard Webhooks specification, so that a receiver can check them with a library.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
 AlertKind = Literal[
-    "published", "held", "refused", "failed", "stale", "fresh", "rolled_back", "frozen", "overridden", "resumed"
+    "published", "held", "refused", "failed", "stale", "fresh", "drift", "rolled_back", "frozen", "overridden", "resumed"
 ]  # fmt: skip
 BUDGET_S = 4.0
 """What a run spends at most on delivering; what is not delivered by then is delivered later."""

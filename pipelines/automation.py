@@ -24,16 +24,21 @@ DEAD_AFTER_S = 120.0
 STARTED_BY = "plumbline/started_by"
 BUCKETED_TAG = "plumbline/bucketed"
 """On the assets that are partitioned."""
+OVERSIGHT_TAG = "plumbline/oversight"
+"""On the assets that look at what is live and are part of no ingest: they read only, and hold no lease."""
+OVERSIGHT = frozenset({"drift", "audit_report", "evaluation_report"})
+"""The last part of such an asset's key."""
+DEAD_OVERSIGHT_AFTER_S = 6 * 3600.0
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 
 INGEST = dg.define_asset_job(
     "ingest",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.tag(OVERSIGHT_TAG, "yes"),
     description="Bring every source up to date and publish what passes its gates.",
 )
 AUTOMATION = dg.AutomationConditionSensorDefinition(
     name="automation",
-    target=dg.AssetSelection.all() - dg.AssetSelection.tag(BUCKETED_TAG, "yes"),
+    target=dg.AssetSelection.all() - dg.AssetSelection.tag(BUCKETED_TAG, "yes") - dg.AssetSelection.tag(OVERSIGHT_TAG, "yes"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=OBSERVE_EVERY_S,
     run_tags={STARTED_BY: "automation"},
@@ -162,11 +167,17 @@ def end_dead_runs(instance: dg.DagsterInstance, now_s: float) -> None:
     """Mark runs as failed whose process was killed. To be called while nobody holds the lease.
 
     A run holds the lease from its first seconds to its last, so one that started a while ago and does not is dead; left as
-    it is, it would count as in progress, and nothing would start by itself any more.
+    it is, it would count as in progress, and nothing would start by itself any more. A run that only looks holds none: it gets hours.
     """
     for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if record.start_time is not None and now_s - record.start_time > DEAD_AFTER_S:
+        longest = DEAD_OVERSIGHT_AFTER_S if _only_looks(record.dagster_run) else DEAD_AFTER_S
+        if record.start_time is not None and now_s - record.start_time > longest:
             instance.report_run_failed(record.dagster_run, "The process of this run ended before the run did.")
+
+
+def _only_looks(run: dg.DagsterRun) -> bool:
+    """Whether a run, scheduled or of a click, is of assets that hold no lease."""
+    return run.tags.get(OVERSIGHT_TAG) == "yes" or bool(run.asset_selection and all(k.path[-1] in OVERSIGHT for k in run.asset_selection))
 
 
 def _observation(seen: Seen) -> dg.AssetObservation:

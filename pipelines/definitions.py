@@ -9,7 +9,8 @@ from pipelines.automation import AUTOMATION, BUCKETS_AUTOMATION, INGEST, daily, 
 from pipelines.lane.assets import broken_lane, lane_assets
 from pipelines.lane.partitioned_assets import EVERY_BUCKET, lane_end, partitioned_lane
 from pipelines.release import candidate_asset, embedding_model, evaluation, golden_set, release
-from pipelines.resources import WorkspaceResource
+from pipelines.reports.assets import audit_report, drift_asset, evaluation_report, oversight_schedules
+from pipelines.resources import ReadingResource, WorkspaceResource
 from pipelines.workspace import LogProgress, Workspace
 from search_index.settings import Settings
 
@@ -39,11 +40,14 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
             candidate_asset(ends),
             evaluation,
             release,
+            *(drift_asset(name) for name in lanes),
+            audit_report,
+            evaluation_report,
         ],
-        resources={"workspace": workspace or WorkspaceResource()},
+        resources={"workspace": workspace or WorkspaceResource(), "reading": ReadingResource()},
         executor=dg.in_process_executor,
         jobs=[INGEST],
-        schedules=[daily(EVERY_BUCKET if bucketed else {})],
+        schedules=[daily(EVERY_BUCKET if bucketed else {}), *oversight_schedules(list(lanes))],
         sensors=[observe_sources, *automation, alert_on_freshness, alert_on_lost_runs],
     )
 

@@ -34,3 +34,16 @@ def opened(settings: Settings, progress: Progress, *, wait_s: float, say: Callab
         yield workspace
     finally:
         workspace.end()
+
+
+class ReadingResource(dg.ConfigurableResource[Workspace]):
+    """Opens the home for a run that only looks: it takes no lease, so it waits for nobody and nobody waits for it."""
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
+        """Hand out the workspace."""
+        workspace = Workspace(Settings(), LogProgress(context.log.info if context.log else print))
+        try:
+            yield workspace
+        finally:
+            workspace.home.catalog.close()

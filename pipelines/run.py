@@ -14,6 +14,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import OperationalError
 
+from pipelines.automation import OVERSIGHT_TAG
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
 from pipelines.lane.partitioned_assets import EVERY_BUCKET
@@ -79,7 +80,8 @@ def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *,
         resource = dg.ResourceDefinition.hardcoded_resource(workspace)
         job = build_definitions(settings, resource).get_repository_def().get_job("ingest")
         lanes = dg.AssetSelection.groups(*wanted) if wanted else dg.AssetSelection.keys()
-        selection = (lanes | dg.AssetSelection.groups("release")).resolve(job.asset_layer.asset_graph)
+        publishing = (lanes | dg.AssetSelection.groups("release")) - dg.AssetSelection.tag(OVERSIGHT_TAG, "yes")
+        selection = publishing.resolve(job.asset_layer.asset_graph)
         bucketed = any(workspace.contracts[name].partitioned for name in wanted if name in workspace.contracts)
         result = job.execute_in_process(
             instance=instance,

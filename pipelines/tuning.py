@@ -34,10 +34,18 @@ CHANGED_SHARE = 0.2
 
 
 def inherited_ranking(workspace: Workspace, head: Manifest | None, model: ModelPin) -> Ranking:
-    """What a candidate pins when nothing new is learned: the head's tuned ranking, else the one of the settings.
+    """What a candidate pins when nothing new is learned: the head's tuned ranking, else the one of the settings; reranked as they say.
 
-    An adapter belongs to the encoder it was trained with, and stays behind when that changes.
+    An adapter belongs to the encoder it was trained with, and confidence to the reranker; each stays behind when that changes.
+
+    Errors:
+        WrongUsage: the reranker that settings ask for is none.
     """
+    ranking = _inherited(workspace, head, model).model_copy(update={"reranking": workspace.reranking})
+    return ranking.model_copy(update={"confidence": ranking.own_confidence})
+
+
+def _inherited(workspace: Workspace, head: Manifest | None, model: ModelPin) -> Ranking:
     if head is None or not workspace.settings.tunes:
         return workspace.settings.ranking
     ranking = Ranking.model_validate(head.ranking)
@@ -65,7 +73,8 @@ def tuned_ranking(workspace: Workspace, draft: Manifest, candidate: Candidate) -
         return current
     reader = candidate.reader()
     try:
-        if not has_new_judgements(workspace, current) and not _has_other_passages(current, draft, reader):
+        fits = current.tuned is None or current.tuned.reranking == current.reranking
+        if fits and not has_new_judgements(workspace, current) and not _has_other_passages(current, draft, reader):
             return current
         # One thread gives the same bits whatever the number of CPUs, and on a busy machine wastes none of them on waiting.
         with threadpool_limits(limits=1):
@@ -101,7 +110,15 @@ def _tuned(workspace: Workspace, draft: Manifest, reader: IndexReader, current: 
     else:
         learner = _Learner(workspace, draft, reader, passages_in_memory(reader, draft.revision, groups))
         ranking, fusion, adapted = learner.learn(training, judge_golden(workspace.lake, workspace.golden_sets, draft), current)
-    tuned = Tuned(golden=_judgements(workspace), index=draft.index, revision=draft.revision, chunks=rows, fusion=fusion, adapter=adapted)
+    tuned = Tuned(
+        golden=_judgements(workspace),
+        index=draft.index,
+        revision=draft.revision,
+        chunks=rows,
+        reranking=current.reranking,
+        fusion=fusion,
+        adapter=adapted,
+    )
     ranking = ranking.model_copy(update={"tuned": tuned})
     workspace.tuning = Tuning(
         ranking,
@@ -127,7 +144,11 @@ class _Learner:
         return self._vectors[text]
 
     def learn(self, training: Sequence[Judged], golden: Sequence[Judged], current: Ranking) -> tuple[Ranking, Trial, Trial]:
-        """The ranking to pin, and what was tried of fusion and of the adapter. An adapter that is new is in the home afterwards."""
+        """The ranking to pin, and what was tried of fusion and of the adapter. An adapter that is new is in the home afterwards.
+
+        Both are chosen by the ranking as it is fused: a reranker would hide most of what they do, and cost many times what they cost.
+        """
+        reranking, current = current.reranking, current.model_copy(update={"reranking": None})
         evaluated = judged_queries(self._passages, golden)
         measured_on = {query.folded for query in evaluated}
         # A query that releases are measured on teaches nothing, whichever sets it stands in.
@@ -141,7 +162,9 @@ class _Learner:
         if adapter is not None:
             self._keep(adapter)
         # Last, for how sure an answer may be hangs on how it was ranked.
-        learned = learned_confidence(Searcher(self._reader, self, ranking, adapter), golden, self._draft)
+        ranking = ranking.model_copy(update={"reranking": reranking})
+        reranker = self._workspace.home.reranker(reranking) if reranking else None
+        learned = learned_confidence(Searcher(self._reader, self, ranking, adapter, reranker), golden, self._draft)
         return ranking.model_copy(update={"confidence": learned}), fusion, adapted
 
     def _adapter(

@@ -1,4 +1,4 @@
-"""Deleting what no retained or pinned release can see: index directories, files of old table versions, query adapters.
+"""Deleting what no retained or pinned release can see: index directories, files of old table versions, query adapters, rerankers.
 
 Points go with the next publish instead: a directory is what was signed, and never changed afterwards.
 """
@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 
 from pipelines.tables import Lake, TableName
 from search_index.adapter import prune_adapters
+from search_index.cross_encoder import prune_rerankers, unpinned_rerankers
 from search_index.engine.interface import Superseded
 from search_index.engine.ledger import unseen
+from search_index.fusion import Ranking
 from search_index.home import Home, trusted_manifest
 from search_index.model.release import Manifest, Stage
 from search_index.retention import kept, retained_revisions
@@ -31,18 +33,20 @@ class Files:
 
 @dataclass(frozen=True)
 class Freed:
-    """What a vacuum frees, or would. ``adapters`` are the names of query adapters and their bytes."""
+    """What a vacuum frees, or would. ``adapters`` and ``rerankers`` are the names of such and their bytes."""
 
     retained: list[int]
     pinned: list[int]
     directories: list[Superseded] = field(default_factory=list)
     tables: list[Files] = field(default_factory=list)
     adapters: dict[str, int] = field(default_factory=dict)
+    rerankers: dict[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Bytes, of all of it together."""
-        return sum(d.size for d in self.directories) + sum(t.size for t in self.tables) + sum(self.adapters.values())
+        models = sum(self.adapters.values()) + sum(self.rerankers.values())
+        return sum(d.size for d in self.directories) + sum(t.size for t in self.tables) + models
 
     def document(self) -> dict[str, object]:
         """For ``--json``."""
@@ -63,6 +67,7 @@ def plan_vacuum(home: Home, lake: Lake) -> Freed:
         directories=home.engine.superseded(kept(home)),
         tables=tables,
         adapters={path.stem: path.stat().st_size for path in sorted(home.settings.adapters_dir.glob("*.npy")) if path.stem not in pinned},
+        rerankers=unpinned_rerankers(home.settings.rerankers_dir, rerankers_needed(home)),
     )
 
 
@@ -73,6 +78,7 @@ def vacuum(home: Home, lake: Lake) -> Freed:
         lake.delete_unreferenced(each.table, needed[each.table])
     home.engine.recover(kept(home))
     prune_adapters(home.settings.adapters_dir, adapters_needed(home))
+    prune_rerankers(home.settings.rerankers_dir, rerankers_needed(home))
     return freed
 
 
@@ -105,8 +111,17 @@ def versions_needed(home: Home) -> dict[TableName, set[int]]:
 
 def adapters_needed(home: Home) -> set[str]:
     """The query adapters that retained releases pin."""
-    rankings = [_manifest(home, r).ranking for r in retained_revisions(home.catalog, home.settings.retain_releases)]
-    return {str(ranking["adapter"]) for ranking in rankings if ranking.get("adapter")}
+    return {ranking.adapter for ranking in _retained_rankings(home) if ranking.adapter}
+
+
+def rerankers_needed(home: Home) -> set[str]:
+    """The rerankers that retained releases pin."""
+    return {ranking.reranking.model for ranking in _retained_rankings(home) if ranking.reranking}
+
+
+def _retained_rankings(home: Home) -> list[Ranking]:
+    revisions = retained_revisions(home.catalog, home.settings.retain_releases)
+    return [Ranking.model_validate(_manifest(home, revision).ranking) for revision in revisions]
 
 
 def _manifest(home: Home, revision: int) -> Manifest:

@@ -21,6 +21,7 @@ from search_index.errors import ContractInvalid, ModelMismatch
 from search_index.home import Home
 from search_index.lease import Lease
 from search_index.model.release import ModelPin, Stage
+from search_index.reranking import Reranking
 from search_index.retention import kept
 from search_index.settings import Settings
 
@@ -147,6 +148,11 @@ class Workspace:
             runtime=f"{card.runtime} {card.precision}",
             dimension=card.dimension,
         )
+
+    @cached_property
+    def reranking(self) -> Reranking | None:
+        """See ``Home.wanted_reranking``."""
+        return self.home.wanted_reranking()
 
     def begin(self, *, wait_s: float, waiting: Callable[[str], None]) -> list[str]:
         """Take the lease and clear away what a killed run left. Returns what was cleared, a sentence each.

@@ -16,13 +16,16 @@ from pipelines.judged_sets import judge_golden
 from pipelines.run import Outcome, ingest
 from pipelines.tables import Lake
 from pipelines.workspace import Progress
+from plumbline.reranker_trial import RERANKED, gain_and_cost, reranking_searcher
 from plumbline.training_set import training_files, training_set, write_golden
 from quality_checks.default_contract import default_contract, source_name_for
-from quality_checks.evaluation import ask
+from quality_checks.evaluation import Judged, ModeResult, ask
 from quality_checks.golden import GoldenSet, import_beir
+from search_index.cross_encoder import check_reranker
 from search_index.errors import Refused, WrongUsage
-from search_index.home import Home, open_release
+from search_index.home import Home, LoadedRelease, open_release
 from search_index.model.search import Mode, Principal
+from search_index.searcher import Searcher
 from search_index.settings import Settings
 
 
@@ -35,6 +38,7 @@ def evaluate_dataset(
     limit_queries: int | None,
     home: Path | None,
     progress: Progress,
+    reranker: Path | None = None,
 ) -> dict[str, Json]:
     """Ingest a collection, learn a ranking from its training judgements where it has some, and measure each mode on its judged queries.
 
@@ -43,9 +47,10 @@ def evaluate_dataset(
         documents: a folder of files whose stem is the corpus id, to be ingested instead of ``corpus.jsonl``.
         limit_queries: measure the first so many judged queries only.
         home: where to keep what is built, for a second look; None throws it away.
+        reranker: folder of a cross-encoder to try; hybrid search is then measured without it, as released, and with it.
 
     Errors:
-        WrongUsage: the folder lacks a file.
+        WrongUsage: the folder lacks a file, or the reranker's folder holds no cross-encoder.
         Refused: the collection did not pass the gates.
     """
     queries, qrels = _files(dataset, documents)
@@ -58,25 +63,24 @@ def evaluate_dataset(
                 "models": settings.models_dir,
                 "database_url": None,
                 "lake_url": None,
+                **({"reranker": None} if reranker else {}),
             }
         )
         (folder / "contracts").mkdir(parents=True, exist_ok=True)
         (folder / "contracts" / f"{name}.yaml").write_text(_contract(name, dataset, documents))
+        if reranker is not None:
+            check_reranker(reranker)  # rather now than after the ingest
         before, began = _cpu_s(), time.perf_counter()
         outcome = ingest(own, [name], progress, wait_s=0, say=lambda _: None)
         wall_s, cpu_s, peak_mb = time.perf_counter() - began, _cpu_s() - before, _peak_rss_mb()
         _published(outcome)
         training = _learn(own, dataset, name, documents, progress)
-        opened = Home(own)
+        opened = Home(own.model_copy(update={"reranker": reranker}) if reranker else own)
         loaded = open_release(opened, opened.catalog.resolve(None))
         try:
             golden = _limited(import_beir(queries, qrels, name, _path_of(own, name, documents)), limit_queries)
             judged = judge_golden(Lake(own.lake), [golden], loaded.manifest)
-            result: dict[str, Json] = {}
-            for mode in modes:
-                progress.start(f"asking ({mode})", len(golden.queries))
-                result[mode] = ask(loaded.searcher, judged, mode, loaded.record.revision, Principal(), progress.advance).summary()
-                progress.finish()
+            measured = _measured(opened, loaded, judged, modes, progress)
         finally:
             loaded.close()
         steps = outcome.reports[name]
@@ -98,8 +102,28 @@ def evaluate_dataset(
                 "tuned": loaded.manifest.ranking.get("tuned"),
                 "training": training,
             },
-            "modes": result,
+            **measured,
         }
+
+
+def _measured(home: Home, loaded: LoadedRelease, judged: Sequence[Judged], modes: Sequence[Mode], progress: Progress) -> dict[str, Json]:
+    """Each mode as released; and hybrid search reranked, where settings ask for a reranker and the release pins none."""
+
+    def asked(searcher: Searcher, mode: Mode, name: str) -> ModeResult:
+        progress.start(f"asking ({name})", sum(len(one.golden.queries) for one in judged))
+        found = ask(searcher, judged, mode, loaded.record.revision, Principal(), progress.advance)
+        progress.finish()
+        return found
+
+    results: dict[str, ModeResult] = {mode: asked(loaded.searcher, mode, mode) for mode in modes}
+    tried: dict[str, Json] = {}
+    reranking = None if loaded.searcher.ranking.reranking else home.wanted_reranking()
+    if reranking is not None:
+        if "hybrid" not in results:
+            results["hybrid"] = asked(loaded.searcher, "hybrid", "hybrid")
+        results[RERANKED] = asked(reranking_searcher(home, loaded.manifest, loaded.reader, reranking), "hybrid", RERANKED)
+        tried = {"reranking": gain_and_cost(reranking, results["hybrid"], results[RERANKED])}
+    return {"modes": {name: found.summary() for name, found in results.items()}, **tried}
 
 
 def _learn(settings: Settings, dataset: Path, name: str, documents: Path | None, progress: Progress) -> dict[str, Json] | None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_index.confidence import Confidence
+from search_index.reranking import Reranking
 from search_index.tuned import Tuned
 
 Scores: TypeAlias = npt.NDArray[np.float64]
@@ -40,8 +41,15 @@ class Ranking(BaseModel):
     feedback: Feedback | None = Field(default_factory=Feedback)
     verbatim: float = Field(1.5, ge=0, description="what a passage gains that holds a long query word for word; 0 leaves it out")
     adapter: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="sha256 of the query adapter's file; none moves no query")
+    reranking: Reranking | None = Field(None, description="what scores the best of a hybrid ranking anew; none leaves it as it was fused")
     confidence: Confidence | None = Field(None, description="what is known of how sure answers may be; none where too little was judged")
     tuned: Tuned | None = Field(None, description="how the values were chosen; none where nothing was learned from")
+
+    @property
+    def own_confidence(self) -> Confidence | None:
+        """The confidence, unless it was learned from answers that were reranked otherwise, of which it says nothing."""
+        learned_with = self.tuned.reranking if self.tuned else None
+        return self.confidence if learned_with == self.reranking else None
 
 
 def by_max(scores: Scores) -> Scores:
@@ -83,6 +91,29 @@ def reciprocal_rank(rankings: Sequence[Sequence[str]], candidates: Sequence[str]
         for rank, candidate in enumerate(ranking, start=1):
             total[candidate] += 1.0 / (k + rank)
     return np.fromiter(total.values(), dtype=np.float64, count=len(total))
+
+
+def reranked(ids: Sequence[str], scores: Sequence[float], anew: Scores) -> tuple[list[str], list[float]]:
+    """A ranking whose first ``len(anew)`` passages have new scores: those by that score, equal ones by rising id, then the others.
+
+    The others keep their order and their distances: each lies as far below the least new score as it was below the last passage that
+    was scored anew.
+
+    Args:
+        scores: of all of ``ids``, falling.
+        anew: shape (m,), at most as many as there are ids.
+
+    >>> ids, scores = reranked(["a", "b", "c", "d"], [0.9, 0.7, 0.6, 0.2], np.array([0.25, 0.5]))
+    >>> ids, [round(score, 6) for score in scores]
+    (['b', 'a', 'c', 'd'], [0.5, 0.25, 0.15, -0.25])
+    """
+    if not len(anew):
+        return list(ids), list(scores)
+    first = best_first(ids[: len(anew)], anew)
+    below = float(np.nextafter(anew.min(), -np.inf))
+    last = scores[len(anew) - 1]
+    order = [ids[position] for position in first] + list(ids[len(anew) :])
+    return order, anew[first].tolist() + [below - (last - score) for score in scores[len(anew) :]]
 
 
 def best_first(ids: Sequence[str], scores: npt.NDArray[np.floating]) -> list[int]:

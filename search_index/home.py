@@ -10,6 +10,7 @@ from pathlib import Path
 
 from search_index.adapter import load_adapter
 from search_index.catalog import Catalog
+from search_index.cross_encoder import CrossEncoderReranker, load_reranker, store_reranker
 from search_index.embedding import Encoder
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.interface import Engine, IndexReader
@@ -17,6 +18,7 @@ from search_index.errors import HomeDamaged, ModelMismatch, NothingPublished, Re
 from search_index.fusion import Ranking
 from search_index.model.release import Manifest, ModelPin, ReleaseRecord
 from search_index.model.search import ReleaseRef
+from search_index.reranking import Reranking
 from search_index.searcher import Searcher
 from search_index.settings import Settings
 
@@ -27,6 +29,7 @@ class Home:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._encoders: dict[str, Encoder] = {}
+        self._rerankers: dict[str, CrossEncoderReranker] = {}
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -88,6 +91,28 @@ class Home:
             self._encoders[pin.encoder] = Encoder.load(found)
         return self._encoders[pin.encoder]
 
+    def wanted_reranking(self) -> Reranking | None:
+        """The reranking that settings ask for, its model's files kept in the home; None where they ask for none.
+
+        Errors:
+            WrongUsage: there is no such folder, or it holds no cross-encoder.
+            DiskFull: there is no room for the copy.
+        """
+        if self.settings.reranker is None:
+            return None
+        folder = self.settings.reranker.expanduser().resolve()
+        return Reranking(model=store_reranker(folder, self.settings.rerankers_dir), name=folder.name, top=self.settings.rerank_top)
+
+    def reranker(self, pin: Reranking) -> CrossEncoderReranker:
+        """The reranker a release pins.
+
+        Errors:
+            HomeDamaged, ReleaseUntrusted, ModelMismatch: as ``load_reranker``.
+        """
+        if pin.model not in self._rerankers:
+            self._rerankers[pin.model] = load_reranker(self.settings.rerankers_dir, pin.model)
+        return self._rerankers[pin.model]
+
 
 def encoder_folders(models: Path) -> list[Path]:
     """Folders below ``models`` that hold an exported graph."""
@@ -143,24 +168,26 @@ def newest_with_index(home: Home, index: str) -> ReleaseRecord:
 
 
 def searcher_of(home: Home, manifest: Manifest, reader: IndexReader) -> Searcher:
-    """The searcher a release pins: its model, its ranking and, where it has one, its query adapter.
+    """The searcher a release pins: its model, its ranking and, where it has them, its query adapter and its reranker.
 
     Errors:
-        ModelMismatch: the model's graph is not here, or the adapter does not fit it.
-        HomeDamaged: the adapter's file is missing.
-        ReleaseUntrusted: the adapter's bytes are not those that were signed.
+        ModelMismatch: the model's graph is not here, the adapter does not fit it, or the reranker cannot be run.
+        HomeDamaged: the files of the adapter or the reranker are missing.
+        ReleaseUntrusted: their bytes are not those that were signed.
     """
     ranking = Ranking.model_validate(manifest.ranking)
     adapter = load_adapter(home.settings.adapters_dir, ranking.adapter, manifest.model.dimension) if ranking.adapter else None
-    return Searcher(reader, home.encoder(manifest.model), ranking, adapter)
+    reranker = home.reranker(ranking.reranking) if ranking.reranking else None
+    return Searcher(reader, home.encoder(manifest.model), ranking, adapter, reranker)
 
 
 def open_release(home: Home, record: ReleaseRecord) -> LoadedRelease:
     """Open a published release for search, whatever is the head.
 
     Errors:
-        ReleaseUntrusted: its signature, the content hash of the directory that holds it, or that of its query adapter does not hold.
-        HomeDamaged: the directory or the adapter cannot be loaded.
+        ReleaseUntrusted: its signature, the content hash of the directory that holds it, or that of its query adapter or reranker does not
+            hold.
+        HomeDamaged: the directory, the adapter or the reranker cannot be loaded.
     """
     manifest = trusted_manifest(home, record)
     newest = newest_with_index(home, manifest.index)

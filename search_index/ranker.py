@@ -15,7 +15,7 @@ from search_index.bm25 import TermStatistics, count_terms, query_weights
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable
 from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
-from search_index.model.search import Arm, Degraded, Mode
+from search_index.model.search import Arm, Degraded, Mode, Part
 from search_index.verbatim import LEAST_WORDS, quotedness, words
 
 QUOTED_AMONG: Final = 30
@@ -35,13 +35,13 @@ class QueryEncoder(Protocol):
 class Ranked:
     """Points, best first.
 
-    ``arms`` holds each arm's own scores, for the points it brought or scored. ``exhausted`` says that no arm has more
-    candidates. ``best_cosine`` and ``known_terms`` are None where that arm did not answer.
+    ``arms`` holds each arm's own scores, and a reranker's, for the points it brought or scored. ``exhausted`` says that no arm has
+    more candidates. ``best_cosine`` and ``known_terms`` are None where that arm did not answer.
     """
 
     ids: list[str]
     scores: list[float]
-    arms: dict[Arm, dict[str, float]]
+    arms: dict[Part, dict[str, float]]
     exhausted: bool
     best_cosine: float | None = None
     known_terms: int | None = None

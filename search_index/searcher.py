@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
+import numpy as np
 from pydantic import JsonValue as Json
 
 from search_index.adapter import QueryAdapter
 from search_index.confidence import signals_of
 from search_index.engine.interface import IndexReader, Payload, Visibility
 from search_index.errors import ReleaseUntrusted
-from search_index.fusion import Ranking
-from search_index.model.search import Arm, Hint, Hit, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.fusion import Ranking, Scores, reranked
+from search_index.model.search import Degraded, Hint, Hit, Mode, Part, Principal, ReleaseRef, SearchAnswer, SearchRequest
 from search_index.ranker import QueryEncoder, Ranked, Ranker
+from search_index.reranking import Reranker
 
 LOW_COSINE: Final = 0.2
 """Where the nearest passage is farther from the query than this, the index probably holds nothing on the matter."""
@@ -28,17 +31,28 @@ class Searcher:
         encoder: the model the index was made with.
         ranking: how the arms are combined.
         adapter: what moves the query's vector; it has to be the one that ``ranking`` names.
+        reranker: what scores the best of a hybrid ranking anew; likewise.
 
     Raises:
-        ReleaseUntrusted: it is another one, or none where one is named: that ranking was never gated.
+        ReleaseUntrusted: one is another, or none where one is named: that ranking was never gated.
     """
 
-    def __init__(self, reader: IndexReader, encoder: QueryEncoder, ranking: Ranking, adapter: QueryAdapter | None = None) -> None:
+    def __init__(
+        self,
+        reader: IndexReader,
+        encoder: QueryEncoder,
+        ranking: Ranking,
+        adapter: QueryAdapter | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
         if (adapter.sha256 if adapter else None) != ranking.adapter:
             raise ReleaseUntrusted("The ranking names another query adapter than was given.", "Open the release anew.")
+        if (reranker.digest if reranker else None) != (ranking.reranking.model if ranking.reranking else None):
+            raise ReleaseUntrusted("The ranking names another reranker than was given.", "Open the release anew.")
         self.reader = reader
         self.ranking = ranking
         self._ranker = Ranker(reader, encoder, ranking, adapter)
+        self._reranker = reranker
 
     def search(
         self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: Collection[str] = frozenset()
@@ -55,7 +69,7 @@ class Searcher:
         began = time.perf_counter()
         visibility = Visibility(release.revision, principal.groups, request.filters, frozenset(excluded_documents))
         depth = max(self.ranking.depth, request.limit)
-        ranked = self._ranker.rank(request.query, request.mode, visibility, depth, explained=request.limit)
+        ranked = self._rank(request.query, request.mode, visibility, depth, explained=request.limit)
         ids = ranked.ids[: request.limit]
         payloads = self.reader.payloads(ids)
         hits = [
@@ -63,7 +77,7 @@ class Searcher:
                 rank,
                 payloads[point],
                 score,
-                {arm: scores[point] for arm, scores in ranked.arms.items() if point in scores},
+                {part: scores[point] for part, scores in ranked.arms.items() if point in scores},
                 visibility.excluded_documents,
             )
             for rank, (point, score) in enumerate(zip(ids, ranked.scores, strict=False), start=1)
@@ -93,12 +107,15 @@ class Searcher:
         while True:
             ranked = self._ranker.rank(query, mode, visibility, depth)
             payloads = self.reader.payloads(ranked.ids)
-            best: dict[str, float] = {}
-            for point, score in zip(ranked.ids, ranked.scores, strict=True):
-                best.setdefault(str(payloads[point]["uri"]), score)
-            if len(best) >= documents or ranked.exhausted:
-                return list(best.items())[:documents]
+            uris = {point: str(payload["uri"]) for point, payload in payloads.items()}
+            if ranked.exhausted or len(set(uris.values())) >= documents:
+                break
             depth *= 2
+        ranked = self._reranked(query, mode, ranked)  # once, for it brings no new passage
+        best: dict[str, float] = {}
+        for point, score in zip(ranked.ids, ranked.scores, strict=True):
+            best.setdefault(uris[point], score)
+        return list(best.items())[:documents]
 
     def rank_passages(self, query: str, mode: Mode, revision: int, principal: Principal, limit: int) -> list[tuple[Payload, float]]:
         """The payloads of the best ``limit`` passages and their scores.
@@ -106,7 +123,7 @@ class Searcher:
         Raises:
             RevisionUnknown, ArmsUnavailable: as ``search``.
         """
-        ranked = self._ranker.rank(query, mode, Visibility(revision, principal.groups), max(self.ranking.depth, limit))
+        ranked = self._rank(query, mode, Visibility(revision, principal.groups), max(self.ranking.depth, limit))
         ids = ranked.ids[:limit]
         payloads = self.reader.payloads(ids)
         return [(payloads[point], score) for point, score in zip(ids, ranked.scores, strict=False)]
@@ -117,17 +134,41 @@ class Searcher:
         Raises:
             RevisionUnknown, ArmsUnavailable: as ``search``.
         """
-        ranked = self._ranker.rank(query, "hybrid", Visibility(revision, principal.groups), self.ranking.depth)
+        ranked = self._rank(query, "hybrid", Visibility(revision, principal.groups), self.ranking.depth, explained=1)
         if not ranked.ids:
             return None
         first = self.reader.payloads(ranked.ids[:1])[ranked.ids[0]]
         return first, self._signals(query, ranked, first, revision)
 
+    def _rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0) -> Ranked:
+        """What is visible, ranked, and reranked where the ranking says so. Arguments and errors are those of ``Ranker.rank``."""
+        reranking = self.ranking.reranking
+        if reranking is not None and explained:
+            explained = max(explained, reranking.top)  # any of these may come first
+        return self._reranked(query, mode, self._ranker.rank(query, mode, visibility, depth, explained))
+
+    def _reranked(self, query: str, mode: Mode, ranked: Ranked) -> Ranked:
+        """The best of a hybrid ranking by what the reranker says of their texts. One that fails is left out by name.
+
+        It sees no passage but those that the arms brought, so none that this principal may not see.
+        """
+        reranking, reranker = self.ranking.reranking, self._reranker
+        if reranking is None or reranker is None or mode != "hybrid" or not ranked.ids:
+            return ranked
+        asked = ranked.ids[: reranking.top]
+        payloads = self.reader.payloads(asked)
+        try:
+            anew = _scored(reranker, query, [str(payloads[point]["text"]) for point in asked])
+        except Exception as error:  # noqa: BLE001 - as for an arm, and named by its class: the message could quote text
+            return replace(ranked, degraded=[*ranked.degraded, Degraded(arm="rerank", reason=type(error).__name__)])
+        ids, scores = reranked(ranked.ids, ranked.scores, anew)
+        return replace(ranked, ids=ids, scores=scores, arms={**ranked.arms, "rerank": dict(zip(asked, anew.tolist(), strict=True))})
+
     def _sure(
         self, request: SearchRequest, ranked: Ranked, payloads: Mapping[str, Payload], revision: int
     ) -> tuple[float | None, bool | None]:
         """How likely the first hit is relevant, and whether the index seems to hold anything on the matter: None if never learned."""
-        learned = self.ranking.confidence
+        learned = self.ranking.own_confidence
         if learned is None or request.mode != "hybrid" or ranked.degraded or not ranked.ids:
             return None, None
         signals = self._signals(request.query, ranked, payloads[ranked.ids[0]], revision)
@@ -137,6 +178,13 @@ class Searcher:
         arms = (ranked.arms.get("dense", {}), ranked.arms.get("sparse", {}))
         statistics = self.reader.statistics(revision)
         return signals_of(query, str(first["text"]), ranked.scores, arms, ranked.ids[0], statistics, self.reader.bm25.language)
+
+
+def _scored(reranker: Reranker, query: str, texts: list[str]) -> Scores:
+    scores = np.asarray(reranker.scores(query, texts), dtype=np.float64)
+    if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+        raise ValueError("a reranker gives every text a number")
+    return scores
 
 
 def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility, answerable: bool | None) -> list[Hint]:
@@ -157,7 +205,7 @@ def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility, answerab
     return hints
 
 
-def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Arm, float], excluded: Collection[str]) -> Hit:
+def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Part, float], excluded: Collection[str]) -> Hit:
     """A passage as it is answered.
 
     The groups that may read it may read its near-duplicates, for only documents of equal access are compared; but one of them may

@@ -36,12 +36,15 @@ class Settings(BaseSettings):
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
     retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
     ranking: Ranking = Field(default_factory=Ranking, description="how hits are ranked; where any of it is given, nothing is tuned")
+    reranker: Path | None = Field(None, description="folder of a cross-encoder that scores the best of a hybrid ranking anew")
+    rerank_top: int = Field(20, ge=1, le=1000, description="how many passages a reranker scores anew")
     tuning: Literal["auto", "off"] = Field(
         "auto", description="`auto`: learn the ranking from golden sets where that is better beyond noise"
     )
     regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
     floor_ndcg: float = Field(0.2, description="least nDCG@10 a release with a golden set may have")
     floor_known_items: float = Field(0.2, description="least share of its own sentences that each arm must find the passages of")
+    drift_baseline_days: int = Field(7, ge=1, description="how much older the release is that drift is looked for against")
 
     @property
     def root(self) -> Path:
@@ -83,6 +86,11 @@ class Settings(BaseSettings):
     def adapters_dir(self) -> Path:
         """Folder of query adapters, each named by the sha256 of its file."""
         return self.root / "adapters"
+
+    @property
+    def rerankers_dir(self) -> Path:
+        """Folder of rerankers, each in a folder named by the sha256 over its files."""
+        return self.root / "rerankers"
 
     @property
     def tunes(self) -> bool:

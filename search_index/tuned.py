@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from search_index.reranking import Reranking
+
 
 class Estimate(BaseModel):
     """nDCG@10 before and after a change, on queries that the change was not chosen with; ``ci95`` is of the paired difference."""
@@ -41,5 +43,6 @@ class Tuned(BaseModel):
     index: str = Field(description="fingerprint of the index it was chosen on")
     revision: int = Field(description="the revision whose passages it was chosen on")
     chunks: int = Field(description="how many passages that revision had")
+    reranking: Reranking | None = Field(None, description="what reranked the answers that confidence was learned from")
     fusion: Trial
     adapter: Trial

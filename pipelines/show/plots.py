@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +90,58 @@ def lines_plot(lines: Sequence[Line], what: str, along: str) -> dg.MetadataValue
                 elinewidth=0.6,
             )
         axes.set_xlabel(along)
+        axes.legend(frameon=False, fontsize=8)
+
+    return _plot(what, draw)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a plot of thresholds: how far something moved, and the least that would have been found; None where nothing would."""
+
+    name: str
+    value: float
+    found_from: float | None
+    marked: bool
+
+
+def thresholds_plot(bars: Sequence[Bar], what: str) -> dg.MetadataValue:
+    """How far each thing moved in multiples of its threshold, which is a line at 1, with a mark from where it would have been found."""
+    most = 4.0
+
+    def draw(axes: Axes) -> None:
+        rows = list(reversed(bars))
+        names = [bar.name if bar.found_from is not None else f"{bar.name} (too few)" for bar in rows]
+        colours = [_MARK if bar.marked else _BAR for bar in rows]
+        axes.barh(names, [min(bar.value, most) for bar in rows], color=colours, height=0.6)
+        found = [(row, min(bar.found_from, most)) for row, bar in enumerate(rows) if bar.found_from is not None]
+        axes.scatter([x for _, x in found], [row for row, _ in found], marker="|", s=80, color=_INK, label="found from here")
+        axes.axvline(1, color=_MARK, linewidth=1.5, label="drift")
+        axes.set_xlim(0, most * 1.02)
+        axes.set_xlabel("effect, in thresholds (cut off at 4)")
+        axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+    return _plot(what, draw)
+
+
+def compared_plot(
+    samples: tuple[Sequence[float] | NDArray[np.float64], Sequence[float] | NDArray[np.float64]],
+    names: tuple[str, str],
+    what: str,
+    unit: str,
+) -> dg.MetadataValue:
+    """Two distributions over each other, as shares, so that their sizes do not matter: the older one filled, the newer one a line."""
+
+    def draw(axes: Axes) -> None:
+        older, newer = (np.asarray(sample, dtype=np.float64) for sample in samples)
+        low, high = float(min(older.min(), newer.min())), float(max(older.max(), newer.max()))
+        edges = np.linspace(low, high if high > low else low + 1, 31).tolist()
+        axes.hist(older, bins=edges, weights=np.full(len(older), 1 / len(older)), color=_GREY, alpha=0.6, label=names[0])
+        axes.hist(
+            newer, bins=edges, weights=np.full(len(newer), 1 / len(newer)), histtype="step", color=_BAR, linewidth=1.5, label=names[1]
+        )
+        axes.set_xlabel(unit)
+        axes.set_ylabel("share")
         axes.legend(frameon=False, fontsize=8)
 
     return _plot(what, draw)

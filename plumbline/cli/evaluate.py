@@ -30,6 +30,9 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option("--documents", help="Files whose stem is the corpus id, instead of corpus.jsonl.")
         ] = None,
         limit_queries: Annotated[int | None, typer.Option("--limit-queries", min=1, help="Only the first N judged queries.")] = None,
+        reranker: Annotated[
+            Path | None, typer.Option("--reranker", help="A cross-encoder's folder: measure hybrid search without it and with it.")
+        ] = None,
         home: Annotated[Path | None, typer.Option("--home", help="Keep what is built here; thrown away unless given.")] = None,
         changed: Annotated[
             list[str] | None, typer.Option("--settings", help="KEY=VALUE, e.g. ranking.dense_weight=0.4; may be repeated.")
@@ -52,7 +55,14 @@ def register(app: typer.Typer) -> None:
             from plumbline.evaluate_dataset import evaluate_dataset
 
             found = evaluate_dataset(
-                settings, dataset, modes=asked, documents=documents, limit_queries=limit_queries, home=home, progress=progress
+                settings,
+                dataset,
+                modes=asked,
+                documents=documents,
+                limit_queries=limit_queries,
+                home=home,
+                progress=progress,
+                reranker=reranker,
             )
         return Result(found, lambda: _show(found))
 
@@ -112,6 +122,8 @@ def _show(found: Mapping[str, object]) -> None:
         times = [str(query.get(key)) for key in ("p50_ms", "p95_ms", "p99_ms")]
         rows.append([mode, *(_interval(_part(measured, measure)) for measure in _MEASURES), *times])
     console.print(table(("mode", *_MEASURES, "p50 ms", "p95 ms", "p99 ms"), rows, numbers=("p50 ms", "p95 ms", "p99 ms")))
+    for line in _reranked(_part(found, "reranking")):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _learned(ranking: Mapping[str, object]) -> list[str]:
@@ -126,6 +138,17 @@ def _learned(ranking: Mapping[str, object]) -> list[str]:
         by = f" nDCG@10 {gain:+.3f} ({ci95[0]:+.3f}, {ci95[1]:+.3f})." if isinstance(gain, float) and isinstance(ci95, list) else ""
         lines.append(f"{title}: {'adopted' if trial.get('adopted') else 'not adopted'}. {trial.get('reason')}{by}")
     return lines
+
+
+def _reranked(tried: Mapping[str, object]) -> list[str]:
+    """What a reranker gained, and what it cost."""
+    gain, cost = _part(_part(tried, "gain"), "ndcg@10"), _part(tried, "cost")
+    value, ci95 = gain.get("value"), gain.get("ci95")
+    if not isinstance(value, float) or not isinstance(ci95, list):
+        return []
+    by = f"nDCG@10 {value:+.3f} (95% interval {ci95[0]:+.3f} to {ci95[1]:+.3f}, {tried.get('queries')} queries)"
+    more = f"{cost.get('cpu_ms')} CPU ms a query more, {cost.get('p50_ms')} ms at the median"
+    return [f"reranking the first {tried.get('top')} with {tried.get('name')}: {by}, for {more}"]
 
 
 def _interval(measure: Mapping[str, object]) -> str:

@@ -53,6 +53,7 @@ def _show(freed: Freed, points: int, did: str) -> None:
     rows = [[f"index {d.index} of release {d.revision}", d.why, f"{d.size / 1e6:,.1f} MB"] for d in freed.directories]
     rows += [[f"table {t.table}", f"{counted(t.files, 'file')} of older versions", f"{t.size / 1e6:,.1f} MB"] for t in freed.tables]
     rows += [[f"query adapter {name[:12]}", "no kept release has it", f"{size / 1e6:,.1f} MB"] for name, size in freed.adapters.items()]
+    rows += [[f"reranker {name[:12]}", "no kept release has it", f"{size / 1e6:,.1f} MB"] for name, size in freed.rerankers.items()]
     if rows:
         console.print(table(("what", "why", "size"), rows, numbers=("size",)))
         console.print(f"{did}: {freed.size / 1e6:,.1f} MB.")

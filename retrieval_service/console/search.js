@@ -110,7 +110,7 @@ function results(answer) {
   const asked = el("a", { href: `#/releases/${answer.release.revision}` }, `release ${answer.release.revision}`);
   return [
     el("p", { class: "tally", role: "status" }, `${answer.hits.length ? count(answer.hits.length, "passage") : "Nothing found"} in `, asked, `, ${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms`),
-    answer.degraded.map((left) => el("p", { class: "note bad" }, el("b", null, `The ${MODES[left.arm].toLowerCase()} arm was left out. `), left.reason)),
+    answer.degraded.map((left) => el("p", { class: "note bad" }, el("b", null, left.arm === "rerank" ? "The reranker was left out. " : `The ${MODES[left.arm].toLowerCase()} arm was left out. `), left.reason)),
     answer.hints.map((hint) => el("p", { class: "note" }, hint.message)),
     el("ol", { class: "hits" }, answer.hits.map((hit) => hitCard(hit, answer.query, best))),
   ].flat();

@@ -31,7 +31,7 @@ router = APIRouter(tags=["search"])
                 "Plumbline-Release": {"description": "The revision that answered", "schema": {"type": "integer"}},
                 "Plumbline-Index": {"description": "Fingerprint of the index that answered", "schema": {"type": "string"}},
                 "Plumbline-Override": {"description": "The override of gates that stands, if any", "schema": {"type": "string"}},
-                "Plumbline-Degraded": {"description": "Arms that were left out, if any: `dense`, `sparse`", "schema": {"type": "string"}},
+                "Plumbline-Degraded": {"description": "Left out, if any: `dense`, `sparse`, `rerank`", "schema": {"type": "string"}},
             },
         }
     },

@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 Mode = Literal["hybrid", "dense", "sparse"]
 Arm = Literal["dense", "sparse"]
+Part = Literal["dense", "sparse", "rerank"]
+"""What scores passages: an arm, or the reranker that scores the best of both anew."""
 Scalar = str | int | float | bool
 
 EVERYONE = "everyone"
@@ -90,7 +92,10 @@ class Hit(BaseModel):
     title: str
     text: str
     score: float
-    scores: dict[Arm, float] = Field(description="each arm's own score: cosine for dense, BM25 for sparse")
+    scores: dict[Part, float] = Field(
+        description="each part's own score: cosine for dense, BM25 for sparse, from 0 to 1 for rerank, which only the best of a"
+        " hybrid search have, and only where the release pins a reranker"
+    )
     page: int | None
     page_last: int | None
     section: list[str]
@@ -102,9 +107,9 @@ class Hit(BaseModel):
 
 
 class Degraded(BaseModel):
-    """An arm that was left out of an answer, and why."""
+    """An arm, or the reranker, that was left out of an answer, and why."""
 
-    arm: Arm
+    arm: Part
     reason: str
 
 

@@ -32,16 +32,16 @@ def judgements(path: Path, pairs: Iterable[tuple[int, str]]) -> None:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Things under their coded names: every fifth name is asked about, the others are for training."""
+    """Things under their coded names: every tenth name is asked about, the others are for training."""
     folder = tmp_path / "coded"
     folder.mkdir()
     named = [(at, query, path.removesuffix(".md")) for at, (query, path) in enumerate(CODED)]
     texts = {name: document(*name.split("-")) for _, _, name in named}
     lines(folder / "corpus.jsonl", ({"_id": name, "title": "", "text": text} for name, text in texts.items()))
-    lines(folder / "queries.jsonl", ({"_id": str(at), "text": query} for at, query, _ in named if at % 5 == 0))
-    lines(folder / "queries_train.jsonl", ({"_id": str(at), "text": query} for at, query, _ in named if at % 5))
-    judgements(folder / "qrels.tsv", ((at, name) for at, _, name in named if at % 5 == 0))
-    judgements(folder / "qrels_train.tsv", ((at, name) for at, _, name in named if at % 5))
+    lines(folder / "queries.jsonl", ({"_id": str(at), "text": query} for at, query, _ in named if at % 10 == 0))
+    lines(folder / "queries_train.jsonl", ({"_id": str(at), "text": query} for at, query, _ in named if at % 10))
+    judgements(folder / "qrels.tsv", ((at, name) for at, _, name in named if at % 10 == 0))
+    judgements(folder / "qrels_train.tsv", ((at, name) for at, _, name in named if at % 10))
     return folder
 
 
@@ -61,7 +61,7 @@ def test_training_judgements_make_search_better_and_the_report_says_how(dataset:
     }
     taught = evaluated(dataset, tmp_path / "home", Settings())
     ranking = cast("dict[str, dict[str, object]]", taught["ranking"])
-    assert ranking["training"]["queries"] == len(CODED) - len(CODED[::5])
+    assert ranking["training"]["queries"] == len(CODED) - len(CODED[::10])
     assert ranking["pinned"]["adapter"]
     assert cast("dict[str, object]", ranking["tuned"]["adapter"])["adopted"] is True
     assert taught["modes"]["hybrid"]["ndcg@10"]["value"] > untaught["modes"]["hybrid"]["ndcg@10"]["value"] + 0.05
