@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.embedding_model import export_model, resolve_model
+from search_index.settings import DEFAULT_MODEL
 from tests.gates import healthy
 from tests.project import Project, copied
 
@@ -17,6 +19,7 @@ def healthy_once(
 ) -> Iterator[tuple[Project, Path]]:
     """The project and the folder that it is copied from."""
     root = tmp_path_factory.mktemp("healthy")
+    export_model(resolve_model(DEFAULT_MODEL), models_dir)  # before the encoder is patched, which its export measures
     with pytest.MonkeyPatch.context() as patch:
         healthy.one_encoder(patch)
         medicine = healthy.texts_of(shared_data("nfcorpus"), healthy.DOCUMENTS + 4 * healthy.LONG_DOCUMENTS)

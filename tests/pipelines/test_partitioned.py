@@ -203,9 +203,9 @@ class TestAutomation:
 def daily_tags(project: Project) -> dict[str, str]:
     """The tags of the run that the daily schedule asks for."""
     defs = build_definitions(project.settings)
-    (schedule,) = defs.schedules or []
-    assert isinstance(schedule, dg.ScheduleDefinition)
-    with dg.build_schedule_context(repository_def=defs.get_repository_def()) as context:
+    repository = defs.get_repository_def()
+    schedule = repository.get_schedule_def("ingest_daily")
+    with dg.build_schedule_context(repository_def=repository) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or []
     return dict(request.tags)
 
