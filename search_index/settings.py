@@ -17,7 +17,9 @@ RuntimeChoice = Literal["auto", "openvino", "onnxruntime", "torch"]
 class Settings(BaseSettings):
     """Where things are and how they behave. Every field is ``PLUMBLINE_<FIELD>`` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="PLUMBLINE_", extra="ignore", frozen=True, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        env_prefix="PLUMBLINE_", extra="ignore", frozen=True, env_nested_delimiter="__", env_ignore_empty=True
+    )
 
     home: Path = Field(Path(".plumbline"), description="folder that holds everything Plumbline keeps")
     contracts: Path | None = Field(None, description="folder of data contracts; default: `contracts` beside the home")

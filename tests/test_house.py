@@ -28,6 +28,7 @@ NOT_IN_A_TRACKED_FILE = {
     "a private key": r"-{5}BEGIN [A-Z ]*PRIVATE KEY",
 }
 LONGEST_MODULE = 350
+LARGE_BYTES = 200_000
 
 # Used as a program, a plug-in or data, and so never imported by name.
 USED_WITHOUT_IMPORT = {
@@ -123,6 +124,11 @@ def test_no_tracked_file_holds(what: str) -> None:
         if pattern.search(line)
     ]
     assert not hits, "\n".join(hits)
+
+
+def test_no_tracked_file_is_large() -> None:
+    large = [f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes" for path in _tracked() if path.stat().st_size > LARGE_BYTES]
+    assert large == [], "models and data are made or fetched, never kept in the repository"
 
 
 def test_a_module_is_one_idea() -> None:
