@@ -67,19 +67,15 @@ class Evaluation:
 
 def evaluate_candidate(workspace: Workspace, staged: StagedCandidate, run_id: str) -> Evaluation:
     """Measure a staged candidate on known items and golden sets, and judge it against the floors and against the live release."""
-    with workspace.home.encoder(staged.manifest.model).keeping_queries():
-        return _evaluated(workspace, staged, run_id)
-
-
-def _evaluated(workspace: Workspace, staged: StagedCandidate, run_id: str) -> Evaluation:
     manifest, sets = staged.manifest, workspace.golden_sets
     judged = judge_golden(workspace.lake, sets, manifest)
     reader = staged.candidate.reader()
     try:
         searcher = searcher_of(workspace.home, manifest, reader)
-        results = _asked(workspace, searcher, judged, manifest)
-        known = _known_items(searcher, manifest, workspace.settings.floor_known_items)
-        calibration = _calibration(searcher, judged, manifest)
+        results = asked(workspace, searcher, judged, manifest)
+        with workspace.home.encoder(manifest.model).keeping_queries():
+            known = _known_items(searcher, manifest, workspace.settings.floor_known_items)
+        calibration = calibration_now(searcher, judged, manifest)
     finally:
         reader.close()
     against_live = _against_live(workspace, sets, results.get("hybrid"))
@@ -121,8 +117,8 @@ def _evaluated(workspace: Workspace, staged: StagedCandidate, run_id: str) -> Ev
     return Evaluation(scores, verdicts, worst_queries(results, WORST_SHOWN))
 
 
-def _asked(workspace: Workspace, searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> dict[Mode, ModeResult]:
-    """Every judged query in every mode; nothing where there is none."""
+def asked(workspace: Workspace, searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> dict[Mode, ModeResult]:
+    """Every judged query in every mode; nothing where there is none. Each mode encodes its queries itself: its cost is told."""
     queries = sum(len(one.resolved.qrels) for one in judged)
     if not queries:
         return {}
@@ -149,7 +145,7 @@ def _known_items(searcher: Searcher, manifest: Manifest, floor: float) -> Findin
     return Finding(problem, evidence)
 
 
-def _calibration(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> Calibration | None:
+def calibration_now(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> Calibration | None:
     """Of the confidence that answers are given: out of fold where this revision learned it, else measured on its answers."""
     learned, tuned = searcher.ranking.confidence, searcher.ranking.tuned
     if learned is None:

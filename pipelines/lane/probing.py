@@ -29,7 +29,7 @@ def probed_vectors(workspace: Workspace, contract: Contract, published: SourcePi
     chosen = probed(keys, standing, rows)
     stored = lake.vectors(chosen)
     chosen = [key for key in chosen if key in stored]  # one that is missing fails a check of its own
-    texts = _texts(chunks, chosen)
+    texts = encoder_texts(chunks.filter(pc.is_in(chunks["vector_key"], pa.array(chosen, pa.string()))))
     again = workspace.encoder.encode([texts[key] for key in chosen]) if chosen else np.empty((0, 0), np.float32)
     vectors = [np.frombuffer(stored[key], dtype=np.float32) for key in chosen]
     return {
@@ -39,10 +39,9 @@ def probed_vectors(workspace: Workspace, contract: Contract, published: SourcePi
     }
 
 
-def _texts(chunks: pa.Table, keys: list[str]) -> dict[str, str]:
-    """What was sent to the encoder for these keys."""
-    rows = chunks.filter(pc.is_in(chunks["vector_key"], pa.array(keys, pa.string())))
-    columns = (rows[column].to_pylist() for column in ("vector_key", "header", "text"))
+def encoder_texts(chunks: pa.Table) -> dict[str, str]:
+    """What was sent to the encoder, by vector key; wants the columns ``vector_key``, ``header`` and ``text``."""
+    columns = (chunks[column].to_pylist() for column in ("vector_key", "header", "text"))
     return {key: f"{header}\n{text}" if header else text for key, header, text in zip(*columns, strict=True)}
 
 

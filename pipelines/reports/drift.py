@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.dataset as ds
 from pydantic import JsonValue as Json
 
 from pipelines.freshness import freshness_of
+from pipelines.lane.probing import encoder_texts
 from pipelines.reports.baseline import SourceRows, baseline_of, points_of, source_rows
 from pipelines.workspace import Workspace
 from quality_checks.drift import AccessShift, Shift, access_shift, count_shift, distribution_shift, share_shift
@@ -158,16 +158,10 @@ def _model(workspace: Workspace, manifest: Manifest, source: str, day: str) -> F
     chosen = probed(keys, keys, f"{day} {pin.vectors.digest}")
     stored = lake.vectors(chosen, version=pin.vectors.version)
     where = (ds.field("source") == source) & ds.field("vector_key").isin(chosen)
-    texts = _texts(lake.read("chunks", columns=["vector_key", "header", "text"], where=where, version=pin.chunks.version))
+    texts = encoder_texts(lake.read("chunks", columns=["vector_key", "header", "text"], where=where, version=pin.chunks.version))
     try:
         again = workspace.home.encoder(manifest.model).encode([texts[key] for key in chosen]) if chosen else np.empty((0, 0), np.float32)
     except ModelMismatch as error:
         return Finding(error.what, {"rows": len(chosen)})
     none = np.empty(0, np.float32)
     return made_again(chosen, [np.frombuffer(stored[key], np.float32) if key in stored else none for key in chosen], again, PRECISE_FROM)
-
-
-def _texts(chunks: pa.Table) -> dict[str, str]:
-    """What was sent to the encoder, by vector key."""
-    columns = (chunks[column].to_pylist() for column in ("vector_key", "header", "text"))
-    return {key: f"{header}\n{text}" if header else text for key, header, text in zip(*columns, strict=True)}

@@ -8,13 +8,11 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
-from pipelines.calibrating import calibration_of
-from pipelines.evaluating import MODES, WORST_SHOWN
-from pipelines.judged_sets import everyone_of, judge_golden
+from pipelines.evaluating import MODES, WORST_SHOWN, asked, calibration_now
+from pipelines.judged_sets import judge_golden
 from pipelines.reports.writing import rows
 from pipelines.workspace import Workspace
 from quality_checks.breakdown import against_arms, by_group, worst_queries
-from quality_checks.evaluation import Judged, ask
 from quality_checks.metrics import ALL_MEASURES
 from search_index.confidence import Calibration
 from search_index.home import LoadedRelease, open_release
@@ -53,13 +51,12 @@ def live_evaluation(workspace: Workspace, at: datetime) -> LiveEvaluation:
         return LiveEvaluation(at=at, revision=None)
     loaded = open_release(home, home.catalog.release(live))
     try:
-        with home.encoder(loaded.manifest.model).keeping_queries():
-            return _asked(workspace, loaded, at)
+        return _measured_now(workspace, loaded, at)
     finally:
         loaded.close()
 
 
-def _asked(workspace: Workspace, loaded: LoadedRelease, at: datetime) -> LiveEvaluation:
+def _measured_now(workspace: Workspace, loaded: LoadedRelease, at: datetime) -> LiveEvaluation:
     manifest, record = loaded.manifest, loaded.record
     judged = judge_golden(workspace.lake, workspace.golden_sets, manifest)
     queries = sum(len(one.resolved.qrels) for one in judged)
@@ -74,30 +71,16 @@ def _asked(workspace: Workspace, loaded: LoadedRelease, at: datetime) -> LiveEva
     )
     if not queries:
         return found
-    workspace.progress.start("evaluating", queries * len(MODES))
-    results = {
-        mode: ask(loaded.searcher, judged, mode, manifest.revision, everyone_of(manifest), workspace.progress.advance) for mode in MODES
-    }
-    workspace.progress.finish()
+    results = asked(workspace, loaded.searcher, judged, manifest)
     return found.model_copy(
         update={
             "modes": {mode: result.summary(ALL_MEASURES) for mode, result in results.items()},
             "by": by_group(judged, results),
             "against_arms": against_arms(results),
             "worst": worst_queries(results, WORST_SHOWN),
-            "calibration": _calibration(loaded, judged),
+            "calibration": calibration_now(loaded.searcher, judged, manifest),
         }
     )
-
-
-def _calibration(loaded: LoadedRelease, judged: list[Judged]) -> Calibration | None:
-    """Out of fold where this release learned it, else measured on its answers of today."""
-    ranking, revision = loaded.searcher.ranking, loaded.manifest.revision
-    if ranking.confidence is None:
-        return None
-    if ranking.tuned is not None and ranking.tuned.revision == revision:
-        return ranking.confidence.calibration
-    return calibration_of(ranking.confidence, loaded.searcher, judged, loaded.manifest)
 
 
 def evaluation_page(found: LiveEvaluation) -> str:

@@ -7,15 +7,18 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipelines.embedding_model import export_model, resolve_model
 from search_index.embedding import Encoder, vector_key
 from search_index.embedding.card import checked_card
+from search_index.embedding.runtimes import Vectors
 from search_index.errors import ModelMismatch
 from search_index.settings import DEFAULT_MODEL
 
@@ -164,3 +167,22 @@ def test_the_encoder_runs_without_torch(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_query_is_encoded_once_while_queries_are_kept(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    infer = encoder._infer
+    asked: list[int] = []
+
+    def counted(rows: Sequence[NDArray[np.int32]]) -> Vectors:
+        asked.append(len(rows))
+        return infer(rows)
+
+    monkeypatch.setattr(encoder, "_infer", counted)
+    plain = encoder.encode_query("where does the otter sleep")
+    with encoder.keeping_queries():
+        kept = [encoder.encode_query("where does the otter sleep") for _ in range(3)]
+        encoder.encode_query("another")
+    assert len(asked) == 3
+    encoder.encode_query("where does the otter sleep")
+    assert len(asked) == 4, "nothing is kept afterwards"
+    assert all(vector.tobytes() == plain.tobytes() for vector in kept)
