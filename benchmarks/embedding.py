@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from search_index.embedding import Encoder
 from search_index.embedding.runtimes.offers import offers
 from search_index.settings import DEFAULT_MODEL

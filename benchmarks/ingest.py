@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks.command import export_model_first, plumbline
 from benchmarks.embedding import NFCORPUS, passages
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from pipelines.tables import Lake
 from quality_checks.default_contract import default_contract
 from search_index.embedding import Encoder

@@ -11,10 +11,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from pipelines.chunking import ChunkerSettings, chunk_document
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.chunking.chunker import ChunkerSettings, chunk_document
+from pipelines.chunking.token_counter import TokenCounter
+from pipelines.embedding_model.export import export_model, resolve_model
 from pipelines.parsing.pool import ParserPool, ParseTask
-from pipelines.token_counter import TokenCounter
 from quality_checks.golden import GoldenQuery, GoldenSet, Judgement
 from quality_checks.resolution import Resolved, resolve
 from search_index.embedding.card import TOKENIZER

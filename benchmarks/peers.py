@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.command import export_model_first, plumbline
 from benchmarks.embedding import passages
-from pipelines.embedding_model import resolve_model
+from pipelines.embedding_model.export import resolve_model
 from search_index.settings import DEFAULT_MODEL
 
 WORDS_A_PASSAGE = 150

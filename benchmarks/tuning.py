@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue as Json
 
-from pipelines.judged_sets import everyone_of, judge_golden
+from pipelines.evaluation.judged_sets import everyone_of, judge_golden
 from pipelines.tables import Lake
 from pipelines.workspace import LogProgress
 from plumbline.evaluate_dataset import evaluate_dataset

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.alert_sensors import alert_on_freshness, alert_on_lost_runs
-from pipelines.automation import AUTOMATION, BUCKETS_AUTOMATION, INGEST, daily, files_of, observe_sources
+from pipelines.alerts.sensors import alert_on_freshness, alert_on_lost_runs
+from pipelines.automation.starting import AUTOMATION, BUCKETS_AUTOMATION, INGEST, daily, files_of, observe_sources
 from pipelines.lane.assets import broken_lane, lane_assets
 from pipelines.lane.partitioned_assets import EVERY_BUCKET, lane_end, partitioned_lane
-from pipelines.release import candidate_asset, embedding_model, evaluation, golden_set, release
+from pipelines.release.assets import candidate_asset, embedding_model, evaluation, golden_set, release
 from pipelines.reports.assets import audit_report, drift_asset, evaluation_report, oversight_schedules
 from pipelines.resources import ReadingResource, WorkspaceResource
 from pipelines.workspace import LogProgress, Workspace

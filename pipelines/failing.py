@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines.alerting import alert_failure
+from pipelines.alerts.sending import alert_failure
 from search_index.errors import PlumblineError
 from search_index.settings import Settings
 

@@ -14,11 +14,11 @@ from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import OperationalError
 
-from pipelines.automation import OVERSIGHT_TAG
+from pipelines.automation.starting import OVERSIGHT_TAG
 from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
 from pipelines.lane.partitioned_assets import EVERY_BUCKET
-from pipelines.outcomes import Decision, StepReport
+from pipelines.release.outcomes import Decision, StepReport
 from pipelines.resources import opened
 from pipelines.workspace import Progress
 from search_index.errors import DiskFull, WrongUsage

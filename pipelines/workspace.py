@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.embedding_model import export_model, resolve_model
-from pipelines.outcomes import Decision, DoneAhead, Nothing, StagedCandidate, StepReport
+from pipelines.embedding_model.export import export_model, resolve_model
+from pipelines.evaluation.tuning_outcome import Tuning
+from pipelines.release.outcomes import Decision, DoneAhead, Nothing, StagedCandidate, StepReport
 from pipelines.tables import Lake
-from pipelines.tuning_outcome import Tuning
 from quality_checks.contracts import Contract, load_contracts
 from quality_checks.golden import GoldenSet, load_golden_folder
 from search_index.embedding import Encoder, EncoderCard

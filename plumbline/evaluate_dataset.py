@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import JsonValue as Json
 
-from pipelines.judged_sets import judge_golden
+from pipelines.evaluation.judged_sets import judge_golden
 from pipelines.run import Outcome, ingest
 from pipelines.tables import Lake
 from pipelines.workspace import Progress

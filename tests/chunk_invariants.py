@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from pipelines.chunk_pieces import CHARACTERS_PER_TOKEN
-from pipelines.chunking import ChunkerSettings
+from pipelines.chunking.chunker import ChunkerSettings
+from pipelines.chunking.pieces import CHARACTERS_PER_TOKEN
+from pipelines.chunking.token_counter import TokenCounter
 from pipelines.parsing.assembly import Part, assemble
-from pipelines.token_counter import TokenCounter
 from search_index.model.document import Chunk, Element, ParsedDocument
 
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from pipelines.automation import files_key, follows_its_inputs, follows_its_source
+from pipelines.automation.starting import files_key, follows_its_inputs, follows_its_source
 from pipelines.failing import explained
 from pipelines.lane.chunks import converge_chunks
 from pipelines.lane.documents import converge_documents
 from pipelines.lane.judging import judge
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.vectors import converge_vectors
-from pipelines.outcomes import StepReport
+from pipelines.release.outcomes import StepReport
 from pipelines.show.checks import check_result
 from pipelines.show.steps import lane_metadata, standing_plots
 from pipelines.workspace import Workspace

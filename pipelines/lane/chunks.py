@@ -8,7 +8,7 @@ import pyarrow.dataset as ds
 
 from pipelines.lane.cutting import Cutter, chunker_of
 from pipelines.near_duplicates import Duplicates, duplicates_of
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.tables import pin_of, rows_of
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract

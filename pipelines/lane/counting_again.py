@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.token_counter import TokenCounter
+from pipelines.chunking.token_counter import TokenCounter
 from pipelines.workspace import Workspace
 from search_index.embedding.card import TOKENIZER
 from search_index.model.release import SourcePin

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from functools import cached_property
 
-from pipelines.chunking import ChunkerSettings, chunk_document
+from pipelines.chunking.chunker import ChunkerSettings, chunk_document
+from pipelines.chunking.token_counter import TokenCounter
 from pipelines.tables import bucket_of
-from pipelines.token_counter import TokenCounter
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract
 from search_index.embedding import vector_key

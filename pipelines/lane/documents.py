@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipelines.lane.ahead import Ahead
 from pipelines.lane.document_rows import parsed_rows, parser_of, telling, told_by
 from pipelines.lane.moved import moved_from, moved_rows
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.tables import bucket_of, pin_of, rows_of
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import rows_digest, rows_of
 from pipelines.workspace import Workspace

@@ -15,7 +15,7 @@ from pipelines.lane.document_rows import parser_of
 from pipelines.lane.documents import DocumentsWork, converge_documents, do_documents, documents_work, work_counts
 from pipelines.lane.judging import judge
 from pipelines.lane.vectors import converge_vectors, do_vectors, vectors_stand, vectors_work
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, DoneAhead, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, DoneAhead, StepReport
 from pipelines.tables import BUCKETS, bucket_of, rows_digest
 from pipelines.workspace import Workspace
 from quality_checks.contracts import Contract

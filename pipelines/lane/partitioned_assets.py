@@ -8,7 +8,7 @@ import time
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from pipelines.automation import BUCKETED_TAG, follows_its_buckets, follows_its_inputs
+from pipelines.automation.starting import BUCKETED_TAG, follows_its_buckets, follows_its_inputs
 from pipelines.failing import explained
 from pipelines.lane.assets import (
     EMBEDDING_MODEL,
@@ -23,7 +23,7 @@ from pipelines.lane.assets import (
     owner_of,
 )
 from pipelines.lane.partitioned import PART_STAGES, PART_STEPS, bucket_list, converge_lane, recorded_version, waiting_buckets
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, StepReport
 from pipelines.show.checks import check_result
 from pipelines.show.steps import Metadata, lane_metadata, standing_plots, step_metadata
 from pipelines.show.tables import changed_tables, quarantine_tables

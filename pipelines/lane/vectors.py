@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.tables import SCHEMAS, vectors_digest
 from pipelines.vectors import embed_missing
 from pipelines.workspace import Workspace

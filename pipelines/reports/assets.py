@@ -9,10 +9,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.alerting import alert_drift
-from pipelines.automation import OVERSIGHT_TAG, STARTED_BY
+from pipelines.alerts.sending import alert_drift
+from pipelines.automation.starting import OVERSIGHT_TAG, STARTED_BY
 from pipelines.failing import explained
-from pipelines.release import RELEASE_ASSET
+from pipelines.release.assets import RELEASE_ASSET
 from pipelines.reports.audit import audited
 from pipelines.reports.audit_page import audit_page
 from pipelines.reports.drift import FAMILIES, QUERIES, drift_of

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.evaluating import expected_chunks
-from pipelines.freshness import freshness_of
-from pipelines.judged_sets import judge_golden
-from pipelines.points import desired_points
+from pipelines.automation.freshness import freshness_of
+from pipelines.evaluation.candidate import expected_chunks
+from pipelines.evaluation.judged_sets import judge_golden
+from pipelines.release.points import desired_points
 from pipelines.reports.audit_facts import Audit, AuditedChange, AuditedRelease, AuditedSource, AuditedVerification
 from pipelines.reports.baseline import points_of
 from pipelines.tables import folder_bytes

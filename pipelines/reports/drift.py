@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.dataset as ds
 from pydantic import JsonValue as Json
 
-from pipelines.freshness import freshness_of
+from pipelines.automation.freshness import freshness_of
 from pipelines.lane.probing import encoder_texts
 from pipelines.reports.baseline import SourceRows, baseline_of, points_of, source_rows
 from pipelines.workspace import Workspace

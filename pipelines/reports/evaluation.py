@@ -8,8 +8,8 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
-from pipelines.evaluating import MODES, WORST_SHOWN, asked, calibration_now
-from pipelines.judged_sets import judge_golden
+from pipelines.evaluation.candidate import MODES, WORST_SHOWN, asked, calibration_now
+from pipelines.evaluation.judged_sets import judge_golden
 from pipelines.reports.writing import rows
 from pipelines.workspace import Workspace
 from quality_checks.breakdown import against_arms, by_group, worst_queries

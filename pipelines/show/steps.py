@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from pipelines.outcomes import StepReport
+from pipelines.release.outcomes import StepReport
 from pipelines.show.languages import SAMPLE, language_shares
 from pipelines.show.plots import lengths_plot, shares_plot
 from pipelines.show.tables import changed_tables, quarantine_tables

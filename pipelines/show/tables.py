@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.dataset as ds
 
-from pipelines.outcomes import ChangedRow
+from pipelines.release.outcomes import ChangedRow
 from pipelines.show.links import lineage_url
 from pipelines.tables import Lake
 from quality_checks.contracts import Contract

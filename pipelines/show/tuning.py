@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.tuning_outcome import Tuning
+from pipelines.evaluation.tuning_outcome import Tuning
 from search_index.model.release import Manifest
 
 

@@ -153,7 +153,7 @@ def _index(home: Home, *, deep: bool) -> str:
 
 
 def _tables(home: Home) -> str:
-    from pipelines.points import desired_points
+    from pipelines.release.points import desired_points
     from pipelines.tables import Lake, rows_digest
 
     manifest = _live(home)

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
         An ingest leaves with 3 and says who froze it, when and why. `plumbline releases resume` lifts it.
         """
-        from pipelines.alert_orders import alert_freeze
+        from pipelines.alerts.orders import alert_freeze
         from plumbline.cli.settings import actor, existing_home, load_settings
         from search_index.errors import WrongUsage
 

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "check", "plumbline golden check")
     def check() -> Result:
         """Whether every golden set is valid and every quote still stands in its document. Leaves with 1 when a judgement is stale."""
-        from pipelines.judged_sets import judge_golden
+        from pipelines.evaluation.judged_sets import judge_golden
         from pipelines.tables import Lake
         from plumbline.cli.settings import existing_home, load_settings
         from quality_checks.golden import load_golden_folder

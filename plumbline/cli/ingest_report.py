@@ -13,7 +13,7 @@ from plumbline.cli.quarantine import Quarantined, quarantined_documents
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipelines.outcomes import StepReport
+    from pipelines.release.outcomes import StepReport
     from pipelines.run import Outcome
     from search_index.home import Home
     from search_index.model.release import Stage

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
         It is signed, so nobody lengthens it by editing the catalog. The releases that it lets through say so for good.
         """
-        from pipelines.alert_orders import alert_override
+        from pipelines.alerts.orders import alert_override
         from plumbline.cli.settings import actor, existing_home, load_settings
 
         settings = load_settings()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipelines.point_log import LoggedPoint
-    from pipelines.points import DesiredPoint
+    from pipelines.release.point_log import LoggedPoint
+    from pipelines.release.points import DesiredPoint
     from pipelines.tables import Lake
     from search_index.bm25 import Bm25Settings
     from search_index.engine.interface import Candidate
@@ -48,7 +48,7 @@ def replay(home: Home, record: ReleaseRecord, scratch: Path, say: Callable[[str]
         HomeDamaged: the tables no longer hold what a release pins.
         DiskFull: there is no room for it.
     """
-    from pipelines.points import points_table
+    from pipelines.release.points import points_table
     from pipelines.tables import Lake
     from search_index.engine.embedded import EmbeddedEngine
     from search_index.engine.interface import Delta
@@ -95,7 +95,7 @@ def is_newest(home: Home, manifest: Manifest) -> bool:
 
 def _needed(lake: Lake, manifest: Manifest, published: list[int], answered: list[int]) -> list[LoggedPoint]:
     """The points that any of the revisions can see. Only the log knows what a release retired that came later than ``manifest``."""
-    from pipelines.point_log import logged_points
+    from pipelines.release.point_log import logged_points
 
     logged = logged_points(lake, manifest.index, published)
     return [p for p in logged if any(p.valid_from <= revision < p.valid_to for revision in answered)]
@@ -103,7 +103,7 @@ def _needed(lake: Lake, manifest: Manifest, published: list[int], answered: list
 
 def _found(home: Home, lake: Lake, logged: list[LoggedPoint], answered: list[int]) -> dict[tuple[str, str], DesiredPoint]:
     """Each point by chunk and digest, from the tables of the newest release that sees it."""
-    from pipelines.points import desired_points
+    from pipelines.release.points import desired_points
     from search_index.errors import HomeDamaged
     from search_index.home import trusted_manifest
 

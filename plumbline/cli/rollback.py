@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         reason: Annotated[str, typer.Option("--reason", help="Why; kept and shown while publishing is paused.")] = "no reason given",
     ) -> Result:
         """Make an older release the live one, within a second and for all documents at once. Publishing pauses until `releases resume`."""
-        from pipelines.alert_orders import alert_rollback
+        from pipelines.alerts.orders import alert_rollback
         from plumbline.cli.settings import actor, existing_home, load_settings
 
         settings = load_settings()
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
         The release published last becomes the live one again, and the next ingest builds on it.
         """
-        from pipelines.alert_orders import alert_resumed
+        from pipelines.alerts.orders import alert_resumed
         from plumbline.cli.settings import actor, existing_home, load_settings
 
         settings = load_settings()

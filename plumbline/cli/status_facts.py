@@ -99,7 +99,7 @@ def _golden_queries(settings: Settings) -> int | None:
 
 
 def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | None, facts: Facts) -> None:
-    from pipelines.freshness import current_at, last_changes
+    from pipelines.automation.freshness import current_at, last_changes
     from quality_checks.contracts import load_contracts
     from search_index.model.release import now
 
@@ -150,7 +150,7 @@ def _state(contract: Contract | None, reasons: list[str], published: bool, looke
 
 def _undelivered(settings: Settings) -> list[str]:
     """Why alerts wait, a reason each, without addresses: those are often secrets."""
-    from pipelines.alerts import undelivered
+    from pipelines.alerts.messages import undelivered
 
     return [f"since {m.at}: {m.error or 'not tried yet'}" for m in undelivered(settings)]
 

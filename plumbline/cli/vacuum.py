@@ -10,7 +10,7 @@ from plumbline.cli.command import Result, command
 from plumbline.cli.output import counted, out, say, table
 
 if TYPE_CHECKING:
-    from pipelines.vacuum import Freed
+    from pipelines.release.vacuum import Freed
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +26,9 @@ def register(app: typer.Typer) -> None:
         It also runs by itself after a publish. How many releases are retained, PLUMBLINE_RETAIN_RELEASES says. Points that only older
         releases see leave the index with the next publish.
         """
+        from pipelines.release.vacuum import plan_vacuum, points_unseen
+        from pipelines.release.vacuum import vacuum as carry_out
         from pipelines.tables import Lake
-        from pipelines.vacuum import plan_vacuum, points_unseen
-        from pipelines.vacuum import vacuum as carry_out
         from plumbline.cli.settings import existing_home, load_settings
         from search_index.lease import Lease
 

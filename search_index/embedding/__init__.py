@@ -1,6 +1,6 @@
 """Text to dense vectors: one exported graph (pooling and L2 normalisation inside), run without torch.
 
-``pipelines.embedding_model`` writes the folder that :meth:`Encoder.load` reads. Documents and queries go through the same
+``pipelines.embedding_model.export`` writes the folder that :meth:`Encoder.load` reads. Documents and queries go through the same
 graph, so what was indexed and what is asked live in the same space.
 """
 

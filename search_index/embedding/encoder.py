@@ -54,7 +54,7 @@ class Encoder:
         """Load an exported folder.
 
         Args:
-            folder: what ``pipelines.embedding_model.export_model`` returned.
+            folder: what ``pipelines.embedding_model.export.export_model`` returned.
             threads: texts encoded side by side on the CPU; by default as many as there are CPUs to run on.
 
         Raises:

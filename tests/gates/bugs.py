@@ -257,7 +257,7 @@ def staging(change: Callable[[pa.Table], pa.Table]) -> Inject:
 
     def inject(bench: Bench) -> None:
         bench.edit()
-        bench.patch("pipelines.staging.points_table", lambda original: lambda *arguments: change(_table(original(*arguments))))
+        bench.patch("pipelines.release.staging.points_table", lambda original: lambda *arguments: change(_table(original(*arguments))))
 
     return inject
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from search_index.settings import DEFAULT_MODEL
 from tests.gates import healthy
 from tests.project import Project, copied

@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.evaluating import evaluate_candidate, expected_chunks
+from pipelines.evaluation.candidate import evaluate_candidate, expected_chunks
 from pipelines.lane.chunks import converge_chunks
 from pipelines.lane.documents import converge_documents
 from pipelines.lane.judging import judge
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.vectors import converge_vectors
-from pipelines.outcomes import Decision, Nothing
-from pipelines.publishing import conclude
+from pipelines.release.outcomes import Decision, Nothing
+from pipelines.release.publishing import conclude
+from pipelines.release.staging import stage_candidate
 from pipelines.resources import opened
-from pipelines.staging import stage_candidate
 from pipelines.workspace import LogProgress
 from quality_checks.index_checks import check_index
 from search_index.embedding import Encoder

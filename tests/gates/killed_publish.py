@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from pipelines import publishing
+from pipelines.release import publishing
 from pipelines.run import ingest
 from pipelines.workspace import LogProgress
 from search_index.catalog import Catalog

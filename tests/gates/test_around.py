@@ -34,12 +34,12 @@ def project(published: Project) -> Project:
 @pytest.fixture
 def refusing(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project with a bug that loses every other point, so that its next candidate is refused."""
-    monkeypatch.setattr("pipelines.staging.points_table", _without_the_first)
+    monkeypatch.setattr("pipelines.release.staging.points_table", _without_the_first)
     return project
 
 
 def _without_the_first(*arguments: object) -> object:
-    from pipelines.points import points_table
+    from pipelines.release.points import points_table
 
     return points_table(*arguments).slice(1)  # type: ignore[arg-type]
 

@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipelines.alert_orders import alert_freeze, alert_override, alert_resumed, alert_rollback
-from pipelines.alerting import alert_decision, alert_failure, alert_freshness
-from pipelines.alerts import BUDGET_S, Alert, deliver, send, signature, undelivered
-from pipelines.freshness import Freshness
-from pipelines.outcomes import Decision
+from pipelines.alerts.messages import BUDGET_S, Alert, deliver, send, signature, undelivered
+from pipelines.alerts.orders import alert_freeze, alert_override, alert_resumed, alert_rollback
+from pipelines.alerts.sending import alert_decision, alert_failure, alert_freshness
+from pipelines.automation.freshness import Freshness
+from pipelines.release.outcomes import Decision
 from search_index.model.operating import Freeze, Override
 from search_index.settings import Settings
 from tests.project import Project

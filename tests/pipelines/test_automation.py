@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from pipelines.automation import DEAD_AFTER_S, end_dead_runs, look_around
+from pipelines.automation.observing import MOST_ATTEMPTS, Look, Seen, confirm_cron, look_every_s
+from pipelines.automation.starting import DEAD_AFTER_S, end_dead_runs, look_around
 from pipelines.definitions import build_definitions
 from pipelines.lane.manifest import converge_manifest
-from pipelines.observing import MOST_ATTEMPTS, Look, Seen, confirm_cron, look_every_s
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contracts import Contract
 from tests.project import Project

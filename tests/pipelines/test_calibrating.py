@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.calibrating import learned_confidence
+from pipelines.evaluation.calibrating import learned_confidence
 from quality_checks.evaluation import Judged
 from quality_checks.golden import GoldenQuery, GoldenSet, Judgement
 from quality_checks.off_topic import QUESTIONS

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.evaluating import evaluate_candidate, expected_chunks
-from pipelines.judged_sets import judge_golden
+from pipelines.evaluation.candidate import evaluate_candidate, expected_chunks
+from pipelines.evaluation.judged_sets import judge_golden
 from pipelines.lane.chunks import converge_chunks
 from pipelines.lane.counting_again import FITS_ENCODER, fits_encoder
 from pipelines.lane.documents import converge_documents
 from pipelines.lane.judging import judge
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.vectors import converge_vectors
-from pipelines.outcomes import StagedCandidate, StepReport
-from pipelines.publishing import conclude
+from pipelines.release.outcomes import StagedCandidate, StepReport
+from pipelines.release.publishing import conclude
+from pipelines.release.staging import stage_candidate
 from pipelines.resources import opened
-from pipelines.staging import stage_candidate
 from pipelines.tables import Lake, rows_of
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contracts import Contract

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.chunking import ChunkerSettings, Strategy, chunk_document
+from pipelines.chunking.chunker import ChunkerSettings, Strategy, chunk_document
+from pipelines.chunking.token_counter import TokenCounter
 from pipelines.parsing.assembly import Part
-from pipelines.token_counter import TokenCounter
 from search_index.model.document import Element, ParsedDocument
 from tests.chunk_invariants import check, common, default_counter, document, prose, sections
 

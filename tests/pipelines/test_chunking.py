@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.chunking import ChunkerSettings, chunk_document
+from pipelines.chunking.chunker import ChunkerSettings, chunk_document
+from pipelines.chunking.token_counter import TokenCounter
 from pipelines.parsing.assembly import Part
 from pipelines.parsing.partition import parse
 from pipelines.parsing.records import parse_record
-from pipelines.token_counter import TokenCounter
 from tests.chunk_invariants import check, default_counter, document, prose
 
 DEFAULT = ChunkerSettings()

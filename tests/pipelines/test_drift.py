@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from pipelines.alerting import alert_drift
-from pipelines.alerts import undelivered
-from pipelines.automation import DEAD_AFTER_S, DEAD_OVERSIGHT_AFTER_S, OVERSIGHT, end_dead_runs
+from pipelines.alerts.messages import undelivered
+from pipelines.alerts.sending import alert_drift
+from pipelines.automation.starting import DEAD_AFTER_S, DEAD_OVERSIGHT_AFTER_S, OVERSIGHT, end_dead_runs
 from pipelines.definitions import build_definitions
 from pipelines.reports.baseline import SourceRows, baseline_of
 from pipelines.reports.drift import FAMILIES, compare, drift_of

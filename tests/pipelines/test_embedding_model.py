@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import embedding_model, model_graph, model_source
-from pipelines.embedding_model import export_model, resolve_model
-from pipelines.model_fidelity import PROBES
+from pipelines.embedding_model import export, graph
+from pipelines.embedding_model import source as model_source
+from pipelines.embedding_model.export import export_model, resolve_model
+from pipelines.embedding_model.fidelity import PROBES
 from search_index.embedding import Encoder
 from search_index.embedding.card import checked_card
 from search_index.errors import ModelMismatch, WrongUsage
@@ -42,7 +43,7 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
 def export_elsewhere(folder: Path, models: Path) -> subprocess.Popen[str]:
     """Export in a process of its own; it prints the exported folder and whether torch was imported."""
     program = (
-        "import sys; from pathlib import Path; from pipelines.embedding_model import export_model, resolve_model\n"
+        "import sys; from pathlib import Path; from pipelines.embedding_model.export import export_model, resolve_model\n"
         "print(export_model(resolve_model(sys.argv[1]), Path(sys.argv[2])), 'torch' in sys.modules)"
     )
     return subprocess.Popen([sys.executable, "-c", program, str(folder), str(models)], stdout=subprocess.PIPE, text=True)
@@ -185,8 +186,8 @@ def test_a_graph_that_is_not_the_model_is_refused_and_leaves_nothing(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, models = resolve_model(str(tiny())), tmp_path / "models"
-    real, other = model_graph.write_graphs, tiny_model(tmp_path / "scratch", seed=1)
-    monkeypatch.setattr(embedding_model, "write_graphs", lambda _model, *rest: real(other, *rest))
+    real, other = graph.write_graphs, tiny_model(tmp_path / "scratch", seed=1)
+    monkeypatch.setattr(export, "write_graphs", lambda _model, *rest: real(other, *rest))
     with pytest.raises(ModelMismatch, match=r"openvino .* f32: the worst cosine .*onnxruntime .* f32: the worst cosine"):
         export_model(source, models)
     assert only_folders(models) == []

@@ -11,11 +11,11 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from pipelines import embedding_model, model_graph
-from pipelines.embedding_model import export_model, resolve_model
-from pipelines.model_fidelity import Measured, choose
-from pipelines.model_graph import GraphFacts, graph_facts
-from pipelines.model_source import ModelSource
+from pipelines.embedding_model import export, graph
+from pipelines.embedding_model.export import export_model, resolve_model
+from pipelines.embedding_model.fidelity import Measured, choose
+from pipelines.embedding_model.graph import GraphFacts, graph_facts
+from pipelines.embedding_model.source import ModelSource
 from pipelines.show.model import tried_table
 from search_index.embedding import Encoder, EncoderCard
 from search_index.embedding.card import Engine, Tried, checked_card
@@ -146,7 +146,7 @@ def test_every_runtime_is_tried_and_only_the_chosen_one_is_kept(tiny: ModelSourc
 def test_a_runtime_that_makes_other_vectors_leaves_the_other_chosen(
     tiny: ModelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, other = model_graph.write_graphs, tiny_model(tmp_path / "scratch", seed=1)
+    write, other = graph.write_graphs, tiny_model(tmp_path / "scratch", seed=1)
 
     def broken(engine: Engine, damage: Callable[[GraphFacts, Path], object]) -> EncoderCard:
         def writes(model: object, facts: GraphFacts, folder: Path, engines: frozenset[Engine]) -> dict[Engine, ModelMismatch]:
@@ -154,7 +154,7 @@ def test_a_runtime_that_makes_other_vectors_leaves_the_other_chosen(
             damage(facts, folder)
             return failed
 
-        monkeypatch.setattr(embedding_model, "write_graphs", writes)
+        monkeypatch.setattr(export, "write_graphs", writes)
         card = checked_card(export_model(tiny, tmp_path / f"without-{engine}-{len(list(tmp_path.iterdir()))}"))
         refused = {each.runtime.split()[0]: each.refused for each in card.tried if each.precision == "f32"}
         assert refused.pop(engine)
@@ -175,7 +175,7 @@ def test_another_runtime_that_is_not_chosen_changes_the_folder_and_no_vector(
         without(patched, "onnxruntime", "onnxruntime-gpu", "torch")
         first = export_model(tiny, tmp_path / "models")
     # However fast the newcomer is on this machine: it does not win.
-    monkeypatch.setattr(embedding_model, "choose", lambda measured, before, _cpus: choose(measured, before, 1) and measured[0])
+    monkeypatch.setattr(export, "choose", lambda measured, before, _cpus: choose(measured, before, 1) and measured[0])
     second = export_model(tiny, tmp_path / "models")
     assert first != second
     assert checked_card(first).fingerprint() == checked_card(second).fingerprint()
@@ -191,7 +191,7 @@ def test_the_choice_of_the_last_export_is_what_stays(tiny: ModelSource, tmp_path
         asked.append(before)
         return measured[-1]
 
-    monkeypatch.setattr(embedding_model, "choose", note)
+    monkeypatch.setattr(export, "choose", note)
     with monkeypatch.context() as patched:
         without(patched, "openvino", "torch")
         first = export_model(tiny, tmp_path / "models")
@@ -210,7 +210,7 @@ def test_an_exported_program_makes_the_vectors_of_sentence_transformers(tmp_path
     """The program is the same for every device; here it runs on the CPU."""
     model = tiny_model(tmp_path / "scratch", pooling="cls", extra="dense")
     facts = graph_facts(model, "tiny")
-    assert model_graph.write_graphs(model, facts, tmp_path, {"torch"}) == {}
+    assert graph.write_graphs(model, facts, tmp_path, {"torch"}) == {}
     (tmp_path / "tokenizer.json").write_text(facts.tokenizer)
     card = card_of_facts(facts, tmp_path)
     encoder = Encoder.of(card, tmp_path, threads=2)
@@ -245,7 +245,7 @@ def test_on_a_cuda_device_the_vectors_are_those_of_the_cpu(tiny: ModelSource, tm
 
 def card_of_facts(facts: GraphFacts, folder: Path) -> EncoderCard:
     source = ModelSource(name="tiny", folder=folder, weights_digest="", config_digest="")
-    draft = embedding_model._draft(source, facts, Offer("torch", "cpu", "2.0"), folder)
+    draft = export._draft(source, facts, Offer("torch", "cpu", "2.0"), folder)
     return draft.model_copy(update={"engine": "torch"})
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.publishing import pinned_since
+from pipelines.release.publishing import pinned_since
+from pipelines.release.vacuum import plan_vacuum
 from pipelines.run import Outcome, dagster_instance
 from pipelines.tables import Lake
-from pipelines.vacuum import plan_vacuum
 from pipelines.workspace import LogProgress, Workspace
 from plumbline.cli.replay import compare, content_signed, replay
 from search_index.engine.interface import Candidate

@@ -14,7 +14,7 @@ from pipelines.lane.documents import documents_work
 from pipelines.lane.manifest import converge_manifest
 from pipelines.lane.partitioned import ALL_BUCKETS, PART_STAGES, PART_STEPS, converge_lane, waiting_buckets
 from pipelines.lane.partitioned_assets import EVERY_BUCKET
-from pipelines.staging import current_pin
+from pipelines.release.staging import current_pin
 from pipelines.tables import bucket_of
 from pipelines.workspace import LogProgress, Workspace
 from search_index.model.document import document_id

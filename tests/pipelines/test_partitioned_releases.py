@@ -16,10 +16,10 @@ from pipelines.dagster_home import dagster_home
 from pipelines.definitions import build_definitions
 from pipelines.lane.partitioned import waiting_buckets
 from pipelines.lane.partitioned_assets import EVERY_BUCKET
-from pipelines.release import SOURCES_HELD
+from pipelines.release.assets import SOURCES_HELD
+from pipelines.release.staging import current_pin
 from pipelines.resources import opened
 from pipelines.run import dagster_instance
-from pipelines.staging import current_pin
 from pipelines.workspace import LogProgress, Workspace
 from search_index.errors import Busy
 from search_index.lease import Lease

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.evaluation.tuning import inherited_ranking, tuned_ranking
+from pipelines.release.staging import stage_candidate
+from pipelines.release.vacuum import plan_vacuum
 from pipelines.run import Outcome
-from pipelines.staging import stage_candidate
-from pipelines.tuning import inherited_ranking, tuned_ranking
-from pipelines.vacuum import plan_vacuum
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.golden import golden_digest
 from search_index.confidence import Confidence, Logistic

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from pipelines.points import DesiredPoint
-from pipelines.staging import _Difference, _drifted
+from pipelines.release.points import DesiredPoint
+from pipelines.release.staging import _Difference, _drifted
 from search_index.bm25 import Bm25Settings, count_terms
 
 TEN_TERMS = "otter badger heron swift newt dipper lathe kiln pump gland"

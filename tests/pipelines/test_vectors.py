@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from pipelines.vectors import embed_missing
 from search_index.embedding import Encoder
 from search_index.settings import DEFAULT_MODEL

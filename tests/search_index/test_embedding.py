@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from search_index.embedding import Encoder, vector_key
 from search_index.embedding.card import checked_card
 from search_index.embedding.runtimes import Vectors

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.embedding_model import export_model, resolve_model
+from pipelines.embedding_model.export import export_model, resolve_model
 from search_index.embedding import Encoder, encoder
 from search_index.embedding.card import Engine, checked_card
 from search_index.embedding.runtimes import Features, Opened, Session, Vectors, open_runtime

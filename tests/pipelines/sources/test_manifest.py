@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.lane.documents import converge_documents
 from pipelines.lane.manifest import converge_manifest
-from pipelines.outcomes import StepReport
+from pipelines.release.outcomes import StepReport
 from pipelines.sources.local import LocalPlace
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contract_terms import Website

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipelines.chunk_pieces import Piece
+from pipelines.chunking.pieces import Piece
 
 Run = tuple[int, int]
 """Pieces ``[first, last)``."""

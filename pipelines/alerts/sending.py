@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import JsonValue as Json
 
-from pipelines.alerts import Alert, send
-from pipelines.freshness import Freshness
-from pipelines.outcomes import Decision
+from pipelines.alerts.messages import Alert, send
+from pipelines.automation.freshness import Freshness
+from pipelines.release.outcomes import Decision
 from search_index.model.release import digest_of
 from search_index.settings import Settings
 

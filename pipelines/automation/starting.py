@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import dagster as dg
 from pydantic import TypeAdapter
 
-from pipelines.observing import Look, Seen, confirm_cron, due, look
+from pipelines.automation.observing import Look, Seen, confirm_cron, due, look
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contracts import Contract
 from search_index.errors import Busy

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.outcomes import ChangedRow, Nothing, StagedCandidate
-from pipelines.points import DesiredPoint, desired_points, points_table
-from pipelines.tuning import has_new_judgements, inherited_ranking, tuned_ranking
+from pipelines.evaluation.tuning import has_new_judgements, inherited_ranking, tuned_ranking
+from pipelines.release.outcomes import ChangedRow, Nothing, StagedCandidate
+from pipelines.release.points import DesiredPoint, desired_points, points_table
 from pipelines.workspace import Workspace
 from quality_checks.changes import how_to_accept, source_removed
 from quality_checks.gates import expected_of_source, shortfalls

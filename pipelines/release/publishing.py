@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 
-from pipelines.outcomes import Decision, Nothing, StagedCandidate
-from pipelines.point_log import log_points
+from pipelines.release.outcomes import Decision, Nothing, StagedCandidate
+from pipelines.release.point_log import log_points
 from pipelines.workspace import Workspace
 from quality_checks.gates import Expected, decide, expected_of_candidate, expected_of_source
 from search_index.errors import PlumblineError, Refused

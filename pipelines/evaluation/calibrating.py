@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.judged_sets import everyone_of
+from pipelines.evaluation.judged_sets import everyone_of
 from quality_checks.calibration import Labels, Matrix, calibration, enough_to_learn, learn, measure
 from quality_checks.evaluation import SEED, Judged
 from quality_checks.off_topic import QUESTIONS

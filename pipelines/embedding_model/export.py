@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.model_fidelity import PROBES, Measured, choose, failure, measure, torch_reference, tried
-from pipelines.model_graph import GraphFacts, graph_facts, write_graphs
-from pipelines.model_source import ModelSource, resolve_model
+from pipelines.embedding_model.fidelity import PROBES, Measured, choose, failure, measure, torch_reference, tried
+from pipelines.embedding_model.graph import GraphFacts, graph_facts, write_graphs
+from pipelines.embedding_model.source import ModelSource, resolve_model
 from search_index.embedding.card import CARD, FILES, TOKENIZER, EncoderCard, card_of, checked_card, file_digest
 from search_index.embedding.runtimes.offers import Offer, offers
 from search_index.errors import ModelMismatch

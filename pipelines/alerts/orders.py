@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import JsonValue as Json
 
-from pipelines.alerts import Alert, send
+from pipelines.alerts.messages import Alert, send
 from search_index.model.operating import Freeze, Override
 from search_index.settings import Settings
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from pipelines.calibrating import learned_confidence
-from pipelines.judged_sets import everyone_of, judge_golden
-from pipelines.tuning_outcome import Tuning
+from pipelines.evaluation.calibrating import learned_confidence
+from pipelines.evaluation.judged_sets import everyone_of, judge_golden
+from pipelines.evaluation.tuning_outcome import Tuning
 from pipelines.workspace import Workspace
 from quality_checks.adapter_trial import MOST_ROUNDS, try_adapter
 from quality_checks.evaluation import Judged, ask

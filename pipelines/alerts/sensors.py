@@ -5,8 +5,8 @@ Dagster reads the annotations of a sensor's function, so this module does not po
 
 import dagster as dg
 
-from pipelines.alerting import alert_failure, alert_freshness
-from pipelines.freshness import freshness_of
+from pipelines.alerts.sending import alert_failure, alert_freshness
+from pipelines.automation.freshness import freshness_of
 from quality_checks.contracts import load_contracts
 from search_index.home import Home
 from search_index.settings import Settings

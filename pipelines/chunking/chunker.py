@@ -1,6 +1,6 @@
 """Cuts a parsed document into passages that the embedding model can hold whole; every passage is a span of its text.
 
-Three strategies. ``by_title`` puts the cuts where they hurt least (``pipelines.chunk_runs``): at titles, between list items and
+Three strategies. ``by_title`` puts the cuts where they hurt least (``pipelines.chunking.runs``): at titles, between list items and
 rows, with well filled passages. ``by_page`` does so within each page, and a page that fits is one passage. ``fixed`` fills passage
 after passage with sentences, whatever elements they are of, and each repeats the end of the one before.
 """
@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
-from pipelines.chunk_pieces import CHARACTERS_PER_TOKEN, Piece, pieces_of, sentences_of
-from pipelines.chunk_runs import Measured, Run, cheapest_runs, filled_runs
-from pipelines.token_counter import TokenCounter
+from pipelines.chunking.pieces import CHARACTERS_PER_TOKEN, Piece, pieces_of, sentences_of
+from pipelines.chunking.runs import Measured, Run, cheapest_runs, filled_runs
+from pipelines.chunking.token_counter import TokenCounter
 from search_index.model.document import Chunk, ParsedDocument
 from search_index.model.release import digest_of
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 import dagster as dg
 
-from pipelines.alerting import alert_decision
-from pipelines.automation import follows_its_inputs
-from pipelines.evaluating import evaluate_candidate, expected_chunks
+from pipelines.alerts.sending import alert_decision
+from pipelines.automation.starting import follows_its_inputs
+from pipelines.evaluation.candidate import evaluate_candidate, expected_chunks
 from pipelines.failing import explained
 from pipelines.lane.assets import EMBEDDING_MODEL
-from pipelines.outcomes import CHANGED_ROWS_SHOWN, Decision, Nothing
-from pipelines.publishing import conclude
+from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, Decision, Nothing
+from pipelines.release.publishing import conclude
+from pipelines.release.staging import stage_candidate
+from pipelines.release.vacuum import vacuum_after_publish
 from pipelines.show.checks import check_result
 from pipelines.show.model import tried_table
 from pipelines.show.quality import TREND_SHOWN, trend, worst_table
 from pipelines.show.tables import changed_tables
 from pipelines.show.tuning import ranking_metadata
-from pipelines.staging import stage_candidate
-from pipelines.vacuum import vacuum_after_publish
 from pipelines.workspace import Workspace
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, EVALUATION_CHECKS, PlainCheck
 from quality_checks.golden import golden_digest

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue as Json
 
-from pipelines.calibrating import calibration_of
-from pipelines.judged_sets import everyone_of, judge_golden
-from pipelines.outcomes import StagedCandidate
+from pipelines.evaluation.calibrating import calibration_of
+from pipelines.evaluation.judged_sets import everyone_of, judge_golden
+from pipelines.release.outcomes import StagedCandidate
 from pipelines.workspace import Workspace
 from quality_checks.breakdown import against_arms, by_group, worst_queries
 from quality_checks.comparison import Comparison, compare

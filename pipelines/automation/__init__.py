@@ -1,0 +1,1 @@
+"""What runs by itself: looking for changes, starting runs, and minding freshness."""

@@ -1,0 +1,1 @@
+"""Measuring a candidate, and learning how to rank from what was judged."""

@@ -1,0 +1,1 @@
+"""From the lanes' tables to a release: staging, publishing, and tidying up."""
