@@ -71,11 +71,11 @@ def tuned_ranking(workspace: Workspace, draft: Manifest, candidate: Candidate) -
     current = Ranking.model_validate(draft.ranking)
     if not workspace.settings.tunes:
         return current
+    fits = current.tuned is None or current.tuned.reranking == current.reranking
+    if fits and not has_new_judgements(workspace, current) and not _has_other_passages(current, draft, candidate):
+        return current
     reader = candidate.reader()
     try:
-        fits = current.tuned is None or current.tuned.reranking == current.reranking
-        if fits and not has_new_judgements(workspace, current) and not _has_other_passages(current, draft, reader):
-            return current
         # One thread gives the same bits whatever the number of CPUs, and on a busy machine wastes none of them on waiting.
         with threadpool_limits(limits=1):
             return _tuned(workspace, draft, reader, current)
@@ -87,14 +87,14 @@ def _judgements(workspace: Workspace) -> str:
     return golden_digest([*workspace.golden_sets, *workspace.training_sets])
 
 
-def _has_other_passages(ranking: Ranking, draft: Manifest, reader: IndexReader) -> bool:
+def _has_other_passages(ranking: Ranking, draft: Manifest, candidate: Candidate) -> bool:
     """Whether a tuned ranking was tuned on another index, or on passages of which over a fifth have changed since."""
     tuned = ranking.tuned
     if tuned is None:
         return False
     if tuned.index != draft.index:
         return True
-    current = visible_rows(reader.ledger(), draft.revision, everyone_of(draft).groups)
+    current = visible_rows(candidate.ledger(), draft.revision, everyone_of(draft).groups)
     kept = int(pc.sum(pc.less_equal(current["valid_from"], tuned.revision)).as_py() or 0)
     return bool(kept < (1 - CHANGED_SHARE) * max(tuned.chunks, int(current.num_rows)))
 

@@ -64,11 +64,7 @@ def _publish(workspace: Workspace, staged: StagedCandidate, overridden: list[str
     if lost := pinned_since(workspace, manifest):
         return [f"release {lost[0]} was pinned while this one was staged, which does not hold it; run the ingest again"]
     try:
-        reader = staged.candidate.reader()
-        try:
-            log_points(workspace.lake, manifest.index, manifest.revision, reader.ledger())
-        finally:
-            reader.close()
+        log_points(workspace.lake, manifest.index, manifest.revision, staged.candidate.ledger())
         staged.candidate.publish()
         catalog.record_manifest(manifest, manifest.sign(workspace.home.signing_key()))
         catalog.record_overridden(manifest.revision, overridden)

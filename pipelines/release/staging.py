@@ -233,12 +233,8 @@ def _ledger(workspace: Workspace, base: Manifest | None) -> pa.Table:
     """The points that are current at the head."""
     if base is None:
         return LEDGER.empty_table()
-    reader = workspace.home.engine.open(base.index, base.revision, head=base.revision)
-    try:
-        ledger = reader.ledger()
-        return ledger.filter(pc.equal(ledger["valid_to"], OPEN_END))
-    finally:
-        reader.close()
+    ledger = workspace.home.engine.ledger(base.index, base.revision, head=base.revision)
+    return ledger.filter(pc.equal(ledger["valid_to"], OPEN_END))
 
 
 class _Difference(NamedTuple):

@@ -135,8 +135,4 @@ def points_unseen(home: Home) -> int:
     if head is None:
         return 0
     manifest = trusted_manifest(home, home.catalog.release(head))
-    reader = home.engine.open(manifest.index, head, head=head)
-    try:
-        return int(pc.sum(unseen(reader.ledger(), head + 1, retained)).as_py() or 0)
-    finally:
-        reader.close()
+    return int(pc.sum(unseen(home.engine.ledger(manifest.index, head, head=head), head + 1, retained)).as_py() or 0)

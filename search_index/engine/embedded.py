@@ -20,7 +20,7 @@ from search_index.engine import directory, shard
 from search_index.engine import ledger as ledgers
 from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine, Kept, Superseded
-from search_index.engine.opening import REBUILD, About, read_about
+from search_index.engine.opening import REBUILD, About, read_about, read_ledger
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
 
@@ -57,7 +57,15 @@ class EmbeddedCandidate(Candidate):
 
     def reader(self) -> EmbeddedReader:
         """Open the directory under whichever name it has now."""
-        return EmbeddedReader(self._building if self._building.exists() else self._final)
+        return EmbeddedReader(self._folder)
+
+    def ledger(self) -> pa.Table:
+        """Map the ledger alone."""
+        return read_ledger(self._folder, self._about)
+
+    @property
+    def _folder(self) -> Path:
+        return self._building if self._building.exists() else self._final
 
     def publish(self) -> None:
         """Flush to disk and rename."""
@@ -113,11 +121,20 @@ class EmbeddedEngine(Engine):
 
     def open(self, index: str, revision: int, head: int | None = None) -> EmbeddedReader:
         """Open the newest directory that holds ``revision``."""
+        return EmbeddedReader(self._holding(index, revision, head))
+
+    def ledger(self, index: str, revision: int, head: int | None = None) -> pa.Table:
+        """Map the ledger of that directory."""
+        folder = self._holding(index, revision, head)
+        return read_ledger(folder, read_about(folder))
+
+    def _holding(self, index: str, revision: int, head: int | None) -> Path:
+        """The newest directory that holds ``revision``."""
         for held in reversed(directory.revisions_in(self._root / index)):
             if held < revision:
                 break
             if (head is None or held <= head) and read_about(self._folder(index, held)).holds(revision):
-                return EmbeddedReader(self._folder(index, held))
+                return self._folder(index, held)
         raise RevisionUnknown(f"No directory of index {index} holds revision {revision}.", "Ask for a revision that is retained.")
 
     def recover(self, keep: Kept) -> list[str]:

@@ -17,7 +17,7 @@ from search_index.bm25 import Bm25Settings, TermStatistics, term_weights
 from search_index.engine import ledger as ledgers
 from search_index.engine.filters import OneOf, conditions
 from search_index.engine.interface import Ids, IndexReader, Payload, Scored, Vector, Visibility
-from search_index.engine.opening import REBUILD, opened_shard, read_about
+from search_index.engine.opening import REBUILD, opened_shard, read_about, read_ledger
 from search_index.engine.shard import DENSE, EXACT_BELOW, SPARSE, as_filter, engine_errors
 from search_index.errors import HomeDamaged, ModelMismatch, NotFound, RevisionUnknown
 from search_index.fusion import best_first
@@ -35,13 +35,11 @@ class EmbeddedReader(IndexReader):
 
     def __init__(self, folder: Path) -> None:
         self._about = read_about(folder)
+        self._ledger = read_ledger(folder, self._about)
         try:
-            self._ledger = ledgers.read(folder / "points.arrow")
             self._rows = ledgers.Rows(self._ledger)
-        except (OSError, pa.ArrowException) as error:
+        except pa.ArrowException as error:
             raise HomeDamaged(f"{folder}/points.arrow cannot be read: {type(error).__name__}.", REBUILD) from error
-        if ledgers.content_hash(self._ledger) != self._about.content:
-            raise HomeDamaged(f"{folder}: the ledger of points is not the one that was written.", REBUILD)
         self._folder = folder
         self._calls, self._idle, self._closed = 0, threading.Condition(), False
         self._statistics = lru_cache(maxsize=4)(self._load_statistics)

@@ -188,6 +188,10 @@ class Candidate(Protocol):
         """Search the candidate as it will be served. Works before and after ``publish``; the caller closes it."""
         ...
 
+    def ledger(self) -> pa.Table:
+        """What its reader's ``ledger`` gives, without opening what is searched."""
+        ...
+
     def publish(self) -> None:
         """Make it durable under its own name. The catalog moves the pointer afterwards."""
         ...
@@ -258,6 +262,10 @@ class Engine(Protocol):
             RevisionUnknown: nothing holds it.
             HomeDamaged: its files cannot be read, or are not what was published.
         """
+        ...
+
+    def ledger(self, index: str, revision: int, head: int | None = None) -> pa.Table:
+        """What the ``ledger`` of the reader that ``open`` gives holds, without opening what is searched. Raises the same."""
         ...
 
     def recover(self, keep: Kept) -> list[str]:

@@ -10,9 +10,9 @@ import qdrant_edge as edge
 from pydantic import BaseModel, ConfigDict
 
 from search_index.bm25 import Bm25Settings
+from search_index.engine import ledger as ledgers
 from search_index.engine.filters import conditions
 from search_index.engine.interface import Visibility
-from search_index.engine.ledger import visible_after
 from search_index.engine.shard import DENSE, SPARSE, as_filter, engine_errors
 from search_index.errors import HomeDamaged
 
@@ -55,6 +55,21 @@ def read_about(folder: Path) -> About:
         raise HomeDamaged(f"{folder}/about.json cannot be read: {type(error).__name__}.", REBUILD) from error
 
 
+def read_ledger(folder: Path, about: About) -> pa.Table:
+    """Map the ledger and make sure that it is the one that was written.
+
+    Raises:
+        HomeDamaged: it is not, or cannot be read.
+    """
+    try:
+        ledger = ledgers.read(folder / "points.arrow")
+    except (OSError, pa.ArrowException) as error:
+        raise HomeDamaged(f"{folder}/points.arrow cannot be read: {type(error).__name__}.", REBUILD) from error
+    if ledgers.content_hash(ledger) != about.content:
+        raise HomeDamaged(f"{folder}: the ledger of points is not the one that was written.", REBUILD)
+    return ledger
+
+
 def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard:
     """Load the shard and make sure that it holds, and lets be seen, as much as the ledger says.
 
@@ -72,7 +87,7 @@ def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard
             wanted = conditions(Visibility(about.revision, groups))
             stored = shard.count(edge.CountRequest(exact=True))
             visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
-            expected = visible_after(ledger, about.revision)
+            expected = ledgers.visible_after(ledger, about.revision)
             if (stored, visible) != (ledger.num_rows, expected):
                 raise HomeDamaged(
                     f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD

@@ -54,6 +54,17 @@ class RevisionsConformance:
         with opened(engine, 2) as reader:
             assert (reader.directory_revision, reader.content) == (2, candidate.content)
 
+    def test_the_ledger_alone_is_that_of_the_reader(self, engine: Engine) -> None:
+        published(engine, None, 1, self.FIRST)
+        candidate = engine.stage(INDEX, 1, 2, Delta(table(self.SECOND, 2), [self.FIRST[0].point(1)]), BM25, DIMENSION, None)
+        with closing(candidate.reader()) as reader:
+            assert candidate.ledger().equals(reader.ledger())
+        with pytest.raises(RevisionUnknown):
+            engine.ledger(INDEX, 2)
+        candidate.publish()
+        assert candidate.ledger().equals(engine.ledger(INDEX, 1))
+        assert not candidate.ledger().equals(engine.ledger(INDEX, 1, head=1))
+
     @pytest.mark.parametrize("limit", [1, 5, 100])
     def test_no_more_than_the_limit_comes_back(self, engine: Engine, limit: int) -> None:
         published(engine, None, 1, self.FIRST)

@@ -170,6 +170,9 @@ class OracleCandidate(Candidate):
     def reader(self) -> IndexReader:
         return OracleReader(self._state)
 
+    def ledger(self) -> pa.Table:
+        return self._state.ledger
+
     def publish(self) -> None:
         self._published[self.revision] = self._state
 
@@ -228,9 +231,15 @@ class OracleEngine(Engine):
         return OracleCandidate(index, state, states)
 
     def open(self, index: str, revision: int, head: int | None = None) -> IndexReader:
+        return OracleReader(self._holding(index, revision, head))
+
+    def ledger(self, index: str, revision: int, head: int | None = None) -> pa.Table:
+        return self._holding(index, revision, head).ledger
+
+    def _holding(self, index: str, revision: int, head: int | None) -> State:
         for held, state in sorted(self._indexes.get(index, {}).items(), reverse=True):
             if state.holds(revision) and (head is None or held <= head):
-                return OracleReader(state)
+                return state
         raise RevisionUnknown(f"Revision {revision} is not held.")
 
     def recover(self, keep: Kept) -> list[str]:
