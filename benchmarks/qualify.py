@@ -178,6 +178,7 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "growth": measured("Ten times the documents", "benchmarks.growth"),
     "memory": measured("Memory", "benchmarks.memory"),
     "ingest": measured("Ingest beside embedding alone", "benchmarks.ingest"),
+    "gates": measured("What gates cost of an ingest", "benchmarks.gates"),
     "peers": measured("Ingest beside other libraries", "benchmarks.peers"),
     "retrieval": retrieval,
 }
