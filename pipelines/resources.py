@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
+from pipelines.automation.looking import looking
 from pipelines.workspace import LogProgress, Progress, Workspace
 from search_index.settings import Settings
 
@@ -41,9 +42,11 @@ class ReadingResource(dg.ConfigurableResource[Workspace]):
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
-        """Hand out the workspace."""
-        workspace = Workspace(Settings(), LogProgress(context.log.info if context.log else print))
-        try:
-            yield workspace
-        finally:
-            workspace.home.catalog.close()
+        """Hand out the workspace, and hold the lock by which others see that this run lives."""
+        settings = Settings()
+        with looking(settings, context.run.run_id if context.run else "none"):
+            workspace = Workspace(settings, LogProgress(context.log.info if context.log else print))
+            try:
+                yield workspace
+            finally:
+                workspace.home.catalog.close()

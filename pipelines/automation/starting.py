@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import dagster as dg
 from pydantic import TypeAdapter
 
+from pipelines.automation.looking import still_looks
 from pipelines.automation.observing import Look, Seen, confirm_cron, due, look
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contracts import Contract
@@ -28,7 +29,6 @@ OVERSIGHT_TAG = "plumbline/oversight"
 """On the assets that look at what is live and are part of no ingest: they read only, and hold no lease."""
 OVERSIGHT = frozenset({"drift", "audit_report", "evaluation_report"})
 """The last part of such an asset's key."""
-DEAD_OVERSIGHT_AFTER_S = 6 * 3600.0
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 
 INGEST = dg.define_asset_job(
@@ -142,7 +142,7 @@ def observe_sources(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     except Busy:
         return dg.SkipReason("A run is under way; it sees for itself what the sources hold.")
     workspace.lease.release()
-    end_dead_runs(context.instance, time.time())
+    end_dead_runs(context.instance, time.time(), workspace.settings)
     looks = TypeAdapter(dict[str, Look]).validate_json(context.cursor or "{}")
     seen = look_around(workspace.contracts, workspace, looks, time.time())
     for each in seen:
@@ -163,16 +163,17 @@ def look_around(contracts: Mapping[str, Contract], workspace: Workspace, looks: 
     return seen
 
 
-def end_dead_runs(instance: dg.DagsterInstance, now_s: float) -> None:
+def end_dead_runs(instance: dg.DagsterInstance, now_s: float, settings: Settings) -> None:
     """Mark runs as failed whose process was killed. To be called while nobody holds the lease.
 
     A run holds the lease from its first seconds to its last, so one that started a while ago and does not is dead; left as
-    it is, it would count as in progress, and nothing would start by itself any more. A run that only looks holds none: it gets hours.
+    it is, it would count as in progress, and nothing would start by itself any more. A run that only looks holds a lock of its own.
     """
     for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        longest = DEAD_OVERSIGHT_AFTER_S if _only_looks(record.dagster_run) else DEAD_AFTER_S
-        if record.start_time is not None and now_s - record.start_time > longest:
-            instance.report_run_failed(record.dagster_run, "The process of this run ended before the run did.")
+        run = record.dagster_run
+        lives = _only_looks(run) and still_looks(settings, run.run_id)
+        if record.start_time is not None and now_s - record.start_time > DEAD_AFTER_S and not lives:
+            instance.report_run_failed(run, "The process of this run ended before the run did.")
 
 
 def _only_looks(run: dg.DagsterRun) -> bool:

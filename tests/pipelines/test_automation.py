@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -16,6 +17,7 @@ from pipelines.definitions import build_definitions
 from pipelines.lane.manifest import converge_manifest
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.contracts import Contract
+from search_index.settings import Settings
 from tests.project import Project
 
 RELEASE = {"candidate", "evaluation", "release"}
@@ -184,7 +186,7 @@ def test_other_places_than_folders_are_looked_at_as_their_freshness_asks() -> No
     assert every("s3://bucket/docs", None) == 3600
 
 
-def test_a_run_whose_process_was_killed_does_not_block_the_automation(instance: dg.DagsterInstance) -> None:
+def test_a_run_whose_process_was_killed_does_not_block_the_automation(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     @dg.op
     def nothing() -> None: ...
 
@@ -198,7 +200,7 @@ def test_a_run_whose_process_was_killed_does_not_block_the_automation(instance: 
     started = instance.get_run_record_by_id(run_id)
     assert started is not None
     assert started.start_time is not None
-    end_dead_runs(instance, started.start_time + DEAD_AFTER_S - 1)
+    end_dead_runs(instance, started.start_time + DEAD_AFTER_S - 1, Settings(home=tmp_path))
     assert instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])), "it may still be loading"
-    end_dead_runs(instance, started.start_time + DEAD_AFTER_S + 1)
+    end_dead_runs(instance, started.start_time + DEAD_AFTER_S + 1, Settings(home=tmp_path))
     assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]

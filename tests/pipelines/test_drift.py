@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,10 +21,12 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from pipelines.alerts.messages import undelivered
 from pipelines.alerts.sending import alert_drift
-from pipelines.automation.starting import DEAD_AFTER_S, DEAD_OVERSIGHT_AFTER_S, OVERSIGHT, end_dead_runs
+from pipelines.automation.looking import still_looks
+from pipelines.automation.starting import DEAD_AFTER_S, OVERSIGHT, end_dead_runs
 from pipelines.definitions import build_definitions
 from pipelines.reports.baseline import SourceRows, baseline_of
 from pipelines.reports.drift import FAMILIES, compare, drift_of
+from pipelines.resources import ReadingResource
 from pipelines.show.drift import check_name, check_results, drift_metadata
 from pipelines.workspace import LogProgress, Workspace
 from quality_checks.drift_resampling import terms_of
@@ -254,14 +259,36 @@ class TestSchedules:
         assert {s.name for s in build_definitions(empty).schedules or ()} == {"ingest_daily", "audit_weekly", "evaluation_monthly"}
 
 
-def test_a_run_that_only_looks_and_so_holds_no_lease_is_not_taken_for_dead(project: Project, instance: dg.DagsterInstance) -> None:
+def test_a_run_that_only_looks_is_taken_for_dead_once_its_process_is(project: Project, instance: dg.DagsterInstance) -> None:
     job = build_definitions(project.settings).resolve_job_def("audit_weekly_job")
     run_id = instance.create_run_for_job(job, tags=dict(job.tags)).run_id
     instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_START.value, job.name), run_id)
     started = instance.get_run_record_by_id(run_id)
     assert started is not None
     assert started.start_time is not None
-    end_dead_runs(instance, started.start_time + DEAD_AFTER_S + 1)
-    assert instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    end_dead_runs(instance, started.start_time + DEAD_OVERSIGHT_AFTER_S + 1)
-    assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    late, running = started.start_time + DEAD_AFTER_S + 1, dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    code = "import sys, pipelines.automation.looking as l, search_index.settings as s\n"
+    code += "with l.looking(s.Settings(), sys.argv[1]):\n    print('looks', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, run_id],
+        env={**os.environ, "PLUMBLINE_HOME": str(project.settings.root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"looks\n"
+        end_dead_runs(instance, late, project.settings)
+        assert instance.get_runs(running)
+        process.kill()
+        process.wait()
+        end_dead_runs(instance, started.start_time + 1, project.settings)
+        assert instance.get_runs(running)
+        end_dead_runs(instance, late, project.settings)
+        assert not instance.get_runs(running)
+
+
+def test_such_a_run_says_that_it_lives_for_as_long_as_it_has_the_home_open(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUMBLINE_HOME", str(project.settings.root))
+    with ReadingResource().yield_for_execution(dg.build_init_resource_context()):
+        assert still_looks(project.settings, "none")
+    assert not still_looks(project.settings, "none")
