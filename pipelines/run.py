@@ -15,7 +15,7 @@ from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import OperationalError
 
 from pipelines.automation.starting import OVERSIGHT_TAG
-from pipelines.dagster_home import dagster_home
+from pipelines.dagster_home import dagster_environment
 from pipelines.definitions import build_definitions
 from pipelines.lane.partitioned_assets import EVERY_BUCKET
 from pipelines.release.outcomes import Decision, StepReport
@@ -46,9 +46,8 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
     What a step prints goes to the terminal as it is: capturing it too would cost four processes a run.
     """
-    folder = str(dagster_home(settings))
-    os.environ["DAGSTER_HOME"] = folder
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides={"compute_logs": _UNCAPTURED}))
+    os.environ.update(dagster_environment(settings))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": _UNCAPTURED}))
 
 
 def ingest(settings: Settings, sources: list[str] | None, progress: Progress, *, wait_s: float, say: Callable[[str], None]) -> Outcome:

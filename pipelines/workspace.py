@@ -74,7 +74,7 @@ class Workspace:
         self.progress = progress
         self.home = home or Home(settings)
         self.lake = Lake(settings.lake)
-        self.lease = Lease(settings.root)
+        self.lease = Lease(settings.root, settings.catalog_url)
         self.reports: dict[str, dict[Stage, StepReport]] = {}
         self.ahead: defaultdict[str, DoneAhead] = defaultdict(DoneAhead)
         self.candidate: StagedCandidate | None = None

@@ -182,13 +182,13 @@ def _prepare(settings: Settings, say: Say) -> dict[str, str]:
         from plumbline.samples import write_samples
 
         say(f"Sample documents: {len(write_samples(samples))} files in {samples}")
-    from pipelines.dagster_home import dagster_home
+    from pipelines.dagster_home import dagster_environment
 
     return {
         **os.environ,
         "PLUMBLINE_HOME": str(settings.root),
         "PLUMBLINE_CONTRACTS": str(settings.contract_folders[0]),
-        "DAGSTER_HOME": str(dagster_home(settings)),
+        **dagster_environment(settings),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PYTHONUNBUFFERED": "1",
     }

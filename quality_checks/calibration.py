@@ -25,6 +25,8 @@ _STRENGTH = 0.1
 """Inverse of the L2 penalty: a few dozen queries must not bend nine weights."""
 MOST_ELSEWHERE = 0.95
 """Where this share of the questions on other matters lies lower still, the threshold is put between the two."""
+LEAST_SKILL, LEAST_AUROC = 0.05, 0.6
+"""Out of fold; a probability that is no better than the mean would be believed, and say nothing."""
 _REPEATS = 10
 _ON_TOPIC = 0.1
 """So many of the questions from elsewhere are taken to be on topic here after all, those with the highest cosine."""
@@ -69,6 +71,11 @@ def measure(judged: Matrix, relevant: Labels, elsewhere: Matrix, seed: int) -> C
             seen_through[unseen] += [not model.is_answerable(row) for row in elsewhere[unseen].tolist()]
             base[held_out] += relevant[learned].mean() / _REPEATS
     return _figures(stated, relevant, base, float(refused.mean()) / _REPEATS, float(seen_through.mean()) / _REPEATS)
+
+
+def worth_stating(measured: Calibration) -> bool:
+    """Whether callers gain by being told the probability that the first hit is relevant."""
+    return measured.skill >= LEAST_SKILL and measured.auroc >= LEAST_AUROC
 
 
 def calibration(model: Confidence, judged: Matrix, relevant: Labels, elsewhere: Matrix) -> Calibration:

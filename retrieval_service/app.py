@@ -15,13 +15,15 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from retrieval_service import problems
-from retrieval_service.access import check_exposure, is_loopback
+from retrieval_service.access.lock import Lock
 from retrieval_service.announce import AnnounceOverride
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
-from retrieval_service.routes import console, health, lineage, quality, releases, search
+from retrieval_service.query_log import QueryLog
+from retrieval_service.routes import batch, console, context, documents, feedback, health, lineage, quality, releases, search
 from retrieval_service.shadow import ShadowRelease
+from retrieval_service.source_lag import SourceLag
 from retrieval_service.telemetry import RequestTelemetry, Telemetry
 from search_index.errors import Busy, WrongUsage
 from search_index.home import Home, open_release
@@ -50,23 +52,27 @@ def create_app(
     """The service over one home. It starts looking for releases when the ASGI server starts it.
 
     Errors:
-        WrongUsage: it would listen beyond this machine without keys, and ``allow_anonymous`` is not set.
+        WrongUsage: it would listen beyond this machine without keys, and ``allow_anonymous`` is not set; or tokens could be forged.
+        HomeDamaged: it would listen beyond this machine, and its keys cannot be read.
     """
-    check_exposure(settings)
     telemetry = telemetry or Telemetry()
+    lock = Lock(settings, telemetry, open_home)
     shadow, canary = ShadowRelease(telemetry, load), CanaryRelease(telemetry, load)
-    live = LiveRelease(settings, telemetry, open_home=open_home, load=load, also=[shadow.follow, canary.follow])
+    query_log = QueryLog(settings, telemetry)
+    also = [shadow.follow, canary.follow, query_log.follow, SourceLag(telemetry).follow]
+    live = LiveRelease(settings, telemetry, open_home=lock.open_home, load=load, also=also)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if not is_loopback(settings.host):
-            telemetry.log.warning("no keys: everyone who reaches this address may read everything", host=settings.host)
+        await to_thread.run_sync(lock.start, FIRST_LOOK_S)
         app.state.workers = SearchWorkers(CapacityLimiter(SEARCH_WORKERS), telemetry)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
         try:
             yield
         finally:
+            await to_thread.run_sync(query_log.write)
             await to_thread.run_sync(live.stop)
+            await to_thread.run_sync(lock.keyring.stop)
             await to_thread.run_sync(shadow.close)
             await to_thread.run_sync(canary.close)
 
@@ -81,11 +87,13 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings, app.state.telemetry, app.state.live = settings, telemetry, live
-    app.state.shadow, app.state.canary = shadow, canary
+    app.state.query_log = query_log
+    app.state.shadow, app.state.canary, app.state.authority = shadow, canary, lock.authority
     problems.install(app)
+    lock.guard(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
     app.add_middleware(AnnounceOverride, live=live)
-    for part in (search, releases, lineage, quality, health, console):
+    for part in (search, batch, context, documents, feedback, releases, lineage, quality, health, console):
         app.include_router(part.router)
     return app
 

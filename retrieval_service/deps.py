@@ -9,10 +9,12 @@ from typing import Annotated, TypeVar, cast
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
-from retrieval_service.access import principal_of_request
+from retrieval_service.access.authority import Authority
+from retrieval_service.access.refusals import Unauthorized
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.live import LiveRelease
 from retrieval_service.problems import Overloaded
+from retrieval_service.query_log import QueryLog
 from retrieval_service.shadow import ShadowRelease
 from retrieval_service.telemetry import Telemetry, telemetry_of
 from search_index.catalog import Catalog
@@ -20,6 +22,9 @@ from search_index.model.search import Principal
 from search_index.settings import Settings
 
 T = TypeVar("T")
+
+Count = Callable[[int], object]
+"""Counts that many further requests of whoever asks, and raises ``TooManyRequests`` where they are too many."""
 
 SEARCH_WORKERS = 4
 """Searches answered at once. The engine and the encoder are native code on a few cores: more threads add latency, not throughput."""
@@ -64,6 +69,10 @@ async def _shadow(request: Request) -> ShadowRelease:
     return cast(ShadowRelease, request.app.state.shadow)
 
 
+async def _query_log(request: Request) -> QueryLog:
+    return cast(QueryLog, request.app.state.query_log)
+
+
 async def _canary(request: Request) -> CanaryRelease:
     return cast(CanaryRelease, request.app.state.canary)
 
@@ -76,6 +85,22 @@ async def _workers(request: Request) -> SearchWorkers:
     return cast(SearchWorkers, request.app.state.workers)
 
 
+async def _principal(request: Request) -> Principal:
+    """Whoever the gate let in. Where there is no gate, nobody is."""
+    principal = getattr(request.state, "principal", None)
+    if not isinstance(principal, Principal):
+        raise Unauthorized("missing")
+    return principal
+
+
+async def _count(request: Request) -> Count:
+    return cast(Count, request.state.count)
+
+
+async def _authority(request: Request) -> Authority:
+    return cast(Authority, request.app.state.authority)
+
+
 async def _catalog(live: Annotated[LiveRelease, Depends(_live)]) -> Catalog:
     return live.catalog
 
@@ -85,7 +110,10 @@ TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
 LiveDep = Annotated[LiveRelease, Depends(_live)]
 CanaryDep = Annotated[CanaryRelease, Depends(_canary)]
 ClientDep = Annotated[str, Depends(_client)]
+QueryLogDep = Annotated[QueryLog, Depends(_query_log)]
 ShadowDep = Annotated[ShadowRelease, Depends(_shadow)]
 WorkersDep = Annotated[SearchWorkers, Depends(_workers)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
-PrincipalDep = Annotated[Principal, Depends(principal_of_request)]
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+CountDep = Annotated[Count, Depends(_count)]
+AuthorityDep = Annotated[Authority, Depends(_authority)]

@@ -16,8 +16,16 @@ from retrieval_service.telemetry import request_id_of, telemetry_of
 from search_index.errors import PlumblineError
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = {"overloaded": "1", "release-loading": "1", "starting": "1", "nothing-published": "5"}
+RETRY_AFTER = {"access-unknown": "1", "overloaded": "1", "release-loading": "1", "starting": "1", "nothing-published": "5"}
 """Seconds after which asking again makes sense, by slug."""
+
+
+class AnsweredWith(PlumblineError):
+    """An error whose answer has headers of its own."""
+
+    def __init__(self, what: str, remedy: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(what, remedy)
+        self.headers = dict(headers or {})
 
 
 class Forbidden(PlumblineError):
@@ -119,7 +127,9 @@ async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlumblineError)
     if error.status >= 500 and error.slug not in RETRY_AFTER:  # those pass by themselves, and probes ask every few seconds
         telemetry_of(request.app).log.warning("problem", slug=error.slug, what=error.what)
-    return problem_response(request_id_of(request.scope), error.slug, error.status, error.what, error.remedy)
+    headers = error.headers if isinstance(error, AnsweredWith) else None
+    request.state.problem = error.slug
+    return problem_response(request_id_of(request.scope), error.slug, error.status, error.what, error.remedy, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -139,6 +149,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     slug, detail, remedy = {
+        400: ("body-unreadable", "The body cannot be read as JSON.", "Send one JSON object, not nested deeper than some dozen levels."),
+        413: ("body-too-large", "The body is larger than the service reads.", "Send less; PLUMBLINE_MAX_BODY sets the limit."),
         404: ("no-such-route", f"There is nothing at {request.url.path}.", "`/openapi.json` lists what there is."),
         405: ("method-not-allowed", f"{request.url.path} does not take {request.method}.", "The header `Allow` says what it takes."),
     }.get(error.status_code, ("http", error.detail, ""))
@@ -153,6 +165,10 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         schemas |= {**problem.pop("$defs", {}), "Problem": problem}
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        schema["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "a key, or a token of the issuer"}
+        }
+        schema["security"] = [{"bearer": []}]
         for operation in (o for path in schema["paths"].values() for o in path.values()):
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = {

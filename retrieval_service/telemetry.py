@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from retrieval_service.blame import class_of
 from search_index.model.search import SearchAnswer
+from search_index.model.usage import UNSURE_BELOW
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
@@ -37,9 +39,18 @@ class Telemetry:
         self.release_age_seconds = Gauge(
             "plumbline_release_age_seconds", "Seconds since the live release was published", registry=self.registry
         )
+        self.source_lag_seconds = Gauge(
+            "plumbline_source_lag_seconds", "Seconds since the live release held what the source did", ["source"], registry=self.registry
+        )
+        self.errors = Counter("plumbline_errors", "Requests that failed, by whose failure it is", ["class"], registry=self.registry)
+        self.low_confidence = Counter("plumbline_low_confidence", "Answers that are not sure of their first hit", registry=self.registry)
+        self.not_answerable = Counter("plumbline_not_answerable", "Answers that nothing indexed seems to hold", registry=self.registry)
         self.swaps = Counter("plumbline_swaps", "Releases loaded and put in place", registry=self.registry)
         self.failed_loads = Counter("plumbline_failed_loads", "Releases that could not be loaded", ["reason"], registry=self.registry)
+        self.queries_not_logged = Counter("plumbline_queries_not_logged", "Queries left out of the log", registry=self.registry)
         self.catalog_failures = Counter("plumbline_catalog_failures", "Looks at the catalog that failed", registry=self.registry)
+        self.refused_requests = Counter("plumbline_refused_requests", "Requests not let in", ["reason"], registry=self.registry)
+        self.key_read_failures = Counter("plumbline_key_read_failures", "Looks at the keys that failed", registry=self.registry)
         self.draining = Gauge("plumbline_draining", "Replaced releases that requests still read", registry=self.registry)
         self.log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             structlog.PrintLogger(stream or sys.stderr),
@@ -52,6 +63,11 @@ class Telemetry:
             wrapper_class=structlog.make_filtering_bound_logger("info"),
         )
 
+    def refused(self, reason: str, who: str) -> None:
+        """Count and log a request that was not let in; ``who`` is a key's id or the like, never what was sent."""
+        self.refused_requests.labels(reason).inc()
+        self.log.info("refused", reason=reason, who=who)
+
     def searched(self, answer: SearchAnswer) -> None:
         """Count one answer."""
         self.search_seconds.labels(answer.mode).observe(answer.took_ms / 1000)
@@ -59,6 +75,10 @@ class Telemetry:
             self.zero_results.labels(answer.mode).inc()
         for left_out in answer.degraded:
             self.degraded.labels(left_out.arm).inc()
+        if answer.confidence is not None and answer.confidence < UNSURE_BELOW:
+            self.low_confidence.inc()
+        if answer.answerable is False:
+            self.not_answerable.inc()
         self.log.info(
             "search",
             mode=answer.mode,
@@ -120,9 +140,12 @@ class RequestTelemetry:
                 # The pattern of the route, not the path: a path is a label without bound.
                 route = str(getattr(scope.get("route"), "path", "unmatched"))
                 self._telemetry.requests.labels(route, scope["method"] if route != "unmatched" else "any", str(status)).inc()
+                if failed := class_of(status or 500, str(scope["state"].get("problem", ""))):
+                    self._telemetry.errors.labels(failed).inc()
                 took_ms = round((time.perf_counter() - started) * 1000, 2)
                 if not route.startswith(("/health", "/metrics")):
-                    self._telemetry.log.info("request", method=scope["method"], route=route, status=status, took_ms=took_ms)
+                    who = scope["state"].get("who", "-")
+                    self._telemetry.log.info("request", method=scope["method"], route=route, status=status, who=who, took_ms=took_ms)
 
 
 def _request_id(scope: Scope) -> str:

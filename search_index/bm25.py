@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,15 @@ def tokenize(text: str, language: str = "english") -> list[str]:
         elif word not in stop:
             stems.append(_stem(word, language))
     return stems
+
+
+def words_in(text: str) -> list[tuple[int, int]]:
+    """Where the words that ``tokenize`` makes terms of begin and end in ``text``; a run of a script without spaces counts as one.
+
+    >>> words_in("gates of v1.2.3")
+    [(0, 5), (6, 8), (9, 15)]
+    """
+    return [match.span() for match in _TOKEN.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 18)
@@ -205,11 +214,15 @@ class TermStatistics:
     def save(self, path: Path) -> None:
         """Write to ``path``, an ``.npz`` file."""
         with path.open("wb") as file:
-            np.savez(file, documents=self.documents, terms=self.terms, ids=self.ids, document_frequency=self.document_frequency)
+            self.write(file)
+
+    def write(self, file: BinaryIO) -> None:
+        """Write to a file that is open."""
+        np.savez(file, documents=self.documents, terms=self.terms, ids=self.ids, document_frequency=self.document_frequency)
 
     @staticmethod
-    def load(path: Path) -> TermStatistics:
-        """Read what ``save`` wrote.
+    def load(path: Path | BinaryIO) -> TermStatistics:
+        """Read what ``save`` or ``write`` wrote.
 
         Raises:
             OSError, ValueError, KeyError: the file cannot be read or is something else.

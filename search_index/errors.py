@@ -73,6 +73,13 @@ class HomeDamaged(PlumblineError):
     status = 503
 
 
+class ServerUnavailable(PlumblineError):
+    """Qdrant's server or the database's does not answer, or lets nobody in. Nothing is known to be wrong with what they hold."""
+
+    slug = "server-unavailable"
+    status = 503
+
+
 class DiskFull(PlumblineError):
     """There is not room enough for what is about to be written."""
 
@@ -123,3 +130,18 @@ class ArmsUnavailable(PlumblineError):
 
     slug = "arms-unavailable"
     status = 503
+
+
+class FilterInvalid(PlumblineError):
+    """A filter or a facet names a metadata field that there is not, or holds a value that none of its values can equal."""
+
+    exit_code = 2
+    slug = "filter-invalid"
+    status = 422
+
+
+class DeadlineExceeded(PlumblineError):
+    """The time that the request allowed was over before any arm could be asked."""
+
+    slug = "deadline-exceeded"
+    status = 504

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from search_index.adapter import QueryAdapter
 from search_index.bm25 import TermStatistics, count_terms, query_weights
+from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
-from search_index.errors import ArmsUnavailable
+from search_index.errors import ArmsUnavailable, DeadlineExceeded
 from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
-from search_index.model.search import Arm, Degraded, Mode, Part
+from search_index.model.search import Arm, Degraded, Mode, Part, Stage
 from search_index.verbatim import LEAST_WORDS, quotedness, words
 
 QUOTED_AMONG: Final = 30
@@ -31,12 +32,33 @@ class QueryEncoder(Protocol):
         ...
 
 
+LATE: Final = "deadline"
+"""The reason of what was left out because there was no time for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a fused ranking was reckoned from: nothing that was not there already, kept for who asks how a score came about.
+
+    ``dense`` and ``sparse`` are normalised, in the order of ``ids``; None where ranks were fused, and not scores. ``verbatim`` is what
+    was added for quoting.
+    """
+
+    near: list[str]
+    worded: list[str]
+    ids: list[str]
+    dense: Scores | None
+    sparse: Scores | None
+    moved: bool
+    verbatim: dict[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Points, best first.
 
     ``arms`` holds each arm's own scores, and a reranker's, for the points it brought or scored. ``exhausted`` says that no arm has
-    more candidates. ``best_cosine`` and ``known_terms`` are None where that arm did not answer.
+    more candidates. ``best_cosine`` and ``known_terms`` are None where that arm did not answer. ``trace`` is None where only one arm did.
     """
 
     ids: list[str]
@@ -46,6 +68,7 @@ class Ranked:
     best_cosine: float | None = None
     known_terms: int | None = None
     degraded: list[Degraded] = field(default_factory=list)
+    trace: Trace | None = None
 
 
 class _ArmFailed(Exception):
@@ -112,6 +135,26 @@ class _Sparse:
         return np.array([self.known[point] for point in ids])
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What is being ranked, what was left out for want of time, and what the sparse arm answered, should the other fail."""
+
+    query: str
+    visibility: Visibility
+    depth: int
+    deadline: Deadline
+    late: list[Stage] = field(default_factory=list)
+    worded: tuple[_Sparse, Scored] | None = None
+
+    def in_time(self, stage: Stage) -> bool:
+        """Whether there is time to begin a stage; one for which there is not is put down as late, once."""
+        if not self.deadline.passed:
+            return True
+        if stage not in self.late:
+            self.late.append(stage)
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Ranker:
     """Ranks what is visible of an opened index."""
@@ -121,22 +164,25 @@ class Ranker:
     ranking: Ranking
     adapter: QueryAdapter | None = None
 
-    def rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0) -> Ranked:
+    def rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0, deadline: Deadline = NEVER) -> Ranked:
         """Rank what is visible, each arm bringing in ``depth`` candidates.
 
         Args:
             explained: for how many of the best every answering arm's own score is to be given.
+            deadline: what would begin later is left out by name.
 
         Raises:
             RevisionUnknown: the reader does not hold the revision.
             ArmsUnavailable: every arm that ``mode`` asks for failed.
+            DeadlineExceeded: the deadline passed before any arm had answered.
         """
         self.reader.check(visibility.revision)
         arms = list(ARMS[mode])
+        asked = _Asked(query, visibility, depth, deadline)
         failed: list[_ArmFailed] = []
         while arms:
             try:
-                ranked = self._ranked(query, arms, visibility, depth, explained)
+                ranked = self._ranked(asked, arms, explained)
             except _ArmFailed as failure:
                 arms.remove(failure.arm)
                 failed.append(failure)
@@ -148,27 +194,44 @@ class Ranker:
             -1
         ].cause
 
-    def _ranked(self, query: str, arms: Sequence[Arm], visibility: Visibility, depth: int, explained: int) -> Ranked:
-        dense = self._dense(query) if "dense" in arms else None
-        sparse = self._sparse(query, visibility.revision) if "sparse" in arms else None
-        near = dense.candidates(visibility, depth) if dense else None
-        worded = sparse.candidates(visibility, depth) if sparse else None
-        if dense and sparse and near and worded:
-            ids, scores = self._fused(dense, sparse, near, worded, visibility, depth)
-            ids, scores = self._quoted(query, visibility.revision, worded, ids, scores)
+    def _ranked(self, asked: _Asked, arms: Sequence[Arm], explained: int) -> Ranked:
+        asked.late = []
+        # The sparse arm is the quick one: asked first, it has answered when the other comes too late, or fails after a while.
+        worded = self._words(asked) if "sparse" in arms else None
+        meaning = self._meaning(asked) if "dense" in arms else None
+        trace = None
+        if meaning and worded:
+            (dense, near), (sparse, found) = meaning, worded
+            ids, scores, trace = self._fused(dense, sparse, near, found, asked)
+            ids, scores = self._quoted(trace, ids, scores, asked)
             for arm in (dense, sparse):
                 arm.scores(ids[:explained])
+        elif only := meaning or worded:
+            ids, scores = only[1].ids, only[1].scores.tolist()
         else:
-            only = near or worded or Scored([], np.empty(0, np.float32))
-            ids, scores = only.ids, only.scores.tolist()
+            raise DeadlineExceeded("The time was over before any arm could be asked.", "Allow more with `deadline_ms`, or ask again.")
         return Ranked(
             ids=ids,
             scores=scores,
-            arms={**({"dense": dense.known} if dense else {}), **({"sparse": sparse.known} if sparse else {})},
-            exhausted=all(len(found.ids) < depth for found in (near, worded) if found is not None),
-            best_cosine=float(near.scores[0]) if near and near.ids else None,
-            known_terms=len(sparse.ids) if sparse else None,
+            arms={**({"dense": meaning[0].known} if meaning else {}), **({"sparse": worded[0].known} if worded else {})},
+            exhausted=all(len(answered[1].ids) < asked.depth for answered in (meaning, worded) if answered),
+            best_cosine=float(meaning[1].scores[0]) if meaning and meaning[1].ids else None,
+            known_terms=len(worded[0].ids) if worded else None,
+            degraded=[Degraded(arm=stage, reason=LATE) for stage in asked.late],
+            trace=trace,
         )
+
+    def _words(self, asked: _Asked) -> tuple[_Sparse, Scored] | None:
+        if asked.worded is None and asked.in_time("sparse"):
+            sparse = self._sparse(asked.query, asked.visibility.revision)
+            asked.worded = sparse, sparse.candidates(asked.visibility, asked.depth)
+        return asked.worded
+
+    def _meaning(self, asked: _Asked) -> tuple[_Dense, Scored] | None:
+        if not asked.in_time("dense"):
+            return None
+        dense = self._dense(asked.query)
+        return (dense, dense.candidates(asked.visibility, asked.depth)) if asked.in_time("dense") else None
 
     def _dense(self, query: str) -> _Dense:
         with _asking("dense"):
@@ -179,42 +242,46 @@ class Ranker:
         with _asking("sparse"):
             return _Sparse(self.reader, *query_weights(query, self.reader.statistics(revision), self.reader.bm25.language))
 
-    def _fused(
-        self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, visibility: Visibility, depth: int
-    ) -> tuple[list[str], list[float]]:
-        ids = _union(near, worded)
-        scores = self._combined(near, worded, ids, by_max(dense.scores(ids)), sparse)
-        ids, scores = _ordered(ids, scores)
+    def _fused(self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, asked: _Asked) -> tuple[list[str], list[float], Trace]:
+        fused = self._combined(near, worded, by_max, dense, sparse, moved=False)
+        ids, scores = _ordered(fused[0].ids, fused[1])
         feedback = self.ranking.feedback
-        if feedback is None or not ids:
-            return ids, scores.tolist()
+        if feedback is None or not ids or not asked.in_time("feedback"):
+            return ids, scores.tolist(), fused[0]
         moved = _moved(dense, ids, scores, feedback)
-        near = moved.candidates(visibility, depth)
-        ids = _union(near, worded)
+        near = moved.candidates(asked.visibility, asked.depth)
+        among = _union(near, worded)
         # The mean is of what the usual depth brings, so that going deeper for more documents changes no score.
         usual = {*near.ids[: self.ranking.depth], *worded.ids[: self.ranking.depth]}
-        among = np.fromiter((point in usual for point in ids), dtype=np.bool_, count=len(ids))
-        ids, scores = _ordered(ids, self._combined(near, worded, ids, centred(moved.scores(ids), among), sparse))
-        return ids, scores.tolist()
+        counted = np.fromiter((point in usual for point in among), dtype=np.bool_, count=len(among))
+        fused = self._combined(near, worded, lambda scores: centred(scores, counted), moved, sparse, moved=True)
+        ids, scores = _ordered(fused[0].ids, fused[1])
+        return ids, scores.tolist(), fused[0]
 
-    def _quoted(self, query: str, revision: int, worded: Scored, ids: list[str], scores: list[float]) -> tuple[list[str], list[float]]:
+    def _quoted(self, trace: Trace, ids: list[str], scores: list[float], asked: _Asked) -> tuple[list[str], list[float]]:
         """Lift passages that a long query seems to be copied from. Only what the sparse arm ranks high can be one."""
-        asked = words(query)
-        if not self.ranking.verbatim or len(asked) < LEAST_WORDS:
+        query = words(asked.query)
+        if not self.ranking.verbatim or len(query) < LEAST_WORDS or not asked.in_time("verbatim"):
             return ids, scores
-        statistics, language = self.reader.statistics(revision), self.reader.bm25.language
-        weights = word_weights(asked, statistics, language)
-        gains = dict.fromkeys(ids, 0.0)
+        statistics, language = self.reader.statistics(asked.visibility.revision), self.reader.bm25.language
+        weights = word_weights(query, statistics, language)
         unit = self.ranking.verbatim * max(scores, default=0.0)
-        for point, payload in self.reader.payloads(worded.ids[:QUOTED_AMONG]).items():
-            gains[point] = unit * quotedness(asked, weights, str(payload["text"]))
-        ids, lifted = _ordered(ids, np.array(scores) + np.array([gains[point] for point in ids]))
+        for point, payload in self.reader.payloads(trace.worded[:QUOTED_AMONG]).items():
+            trace.verbatim[point] = unit * quotedness(query, weights, str(payload["text"]))
+        ids, lifted = _ordered(ids, np.array(scores) + np.array([trace.verbatim.get(point, 0.0) for point in ids]))
         return ids, lifted.tolist()
 
-    def _combined(self, near: Scored, worded: Scored, ids: list[str], dense: Scores, sparse: _Sparse) -> Scores:
+    def _combined(
+        self, near: Scored, worded: Scored, normalise: Callable[[Scores], Scores], dense: _Dense, sparse: _Sparse, moved: bool
+    ) -> tuple[Trace, Scores]:
+        ids = _union(near, worded)
         if self.ranking.method == "rrf":
-            return reciprocal_rank([near.ids, worded.ids], ids, self.ranking.rrf_k)
-        return convex(dense, by_max(sparse.scores(ids)), self.ranking.dense_weight)
+            if not moved:
+                dense.scores(ids)
+            return Trace(near.ids, worded.ids, ids, None, None, moved), reciprocal_rank([near.ids, worded.ids], ids, self.ranking.rrf_k)
+        cosines, matches = normalise(dense.scores(ids)), by_max(sparse.scores(ids))
+        trace = Trace(near.ids, worded.ids, ids, cosines, matches, moved)
+        return trace, convex(cosines, matches, self.ranking.dense_weight)
 
 
 def word_weights(asked: Sequence[str], statistics: TermStatistics, language: str) -> dict[str, float]:

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from functools import lru_cache
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from pydantic import JsonValue as Json
 
 from search_index.adapter import QueryAdapter
+from search_index.answering.composing import Composed, Listing, composed
+from search_index.answering.facets import counted, metadata_name
+from search_index.answering.metadata import Kind, checked, kinds_of, resolved
 from search_index.confidence import signals_of
+from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import IndexReader, Payload, Visibility
-from search_index.errors import ReleaseUntrusted
+from search_index.errors import ReleaseUntrusted, WrongUsage
 from search_index.fusion import Ranking, Scores, reranked
-from search_index.model.search import Degraded, Hint, Hit, Mode, Part, Principal, ReleaseRef, SearchAnswer, SearchRequest
-from search_index.ranker import QueryEncoder, Ranked, Ranker
+from search_index.hints import hints_of
+from search_index.model.filters import Filters
+from search_index.model.passage import Facet
+from search_index.model.search import Degraded, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.ranker import LATE, QueryEncoder, Ranked, Ranker
 from search_index.reranking import Reranker
 
-LOW_COSINE: Final = 0.2
-"""Where the nearest passage is farther from the query than this, the index probably holds nothing on the matter."""
+EVERY: Final = 1_000_000
+"""More than any ranking holds."""
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A model that can say how long a text is to it."""
+
+    model_name: str
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, special ones not counted."""
+        ...
 
 
 class Searcher:
@@ -51,48 +69,89 @@ class Searcher:
             raise ReleaseUntrusted("The ranking names another reranker than was given.", "Open the release anew.")
         self.reader = reader
         self.ranking = ranking
+        self._encoder = encoder
         self._ranker = Ranker(reader, encoder, ranking, adapter)
+        self._kinds = lru_cache(maxsize=256)(self._kinds_of)
+        self._documents = lru_cache(maxsize=8)(self._documents_of)
         self._reranker = reranker
 
     def search(
-        self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: Collection[str] = frozenset()
+        self,
+        request: SearchRequest,
+        release: ReleaseRef,
+        principal: Principal,
+        excluded_documents: Collection[str] = frozenset(),
+        deadline: Deadline = NEVER,
     ) -> SearchAnswer:
-        """Answer ``request`` from ``release``.
+        """Answer ``request`` from ``release``. A cursor is not looked at: whoever made it says what it means.
 
         Args:
             excluded_documents: ids of documents that may not be read now, whatever the release says.
+            deadline: the request's own counts from now; whichever is sooner holds.
 
         Raises:
             RevisionUnknown: the reader does not hold the release's revision.
             ArmsUnavailable: every arm the mode asks for failed.
+            FilterInvalid: a filter or a facet names a metadata field that there is not, or compares it with another kind of value.
+            DeadlineExceeded: the time was over before any arm was asked.
         """
         began = time.perf_counter()
-        visibility = Visibility(release.revision, principal.groups, request.filters, frozenset(excluded_documents))
-        depth = max(self.ranking.depth, request.limit)
-        ranked = self._rank(request.query, request.mode, visibility, depth, explained=request.limit)
-        ids = ranked.ids[: request.limit]
-        payloads = self.reader.payloads(ids)
-        hits = [
-            _hit(
-                rank,
-                payloads[point],
-                score,
-                {part: scores[point] for part, scores in ranked.arms.items() if point in scores},
-                visibility.excluded_documents,
-            )
-            for rank, (point, score) in enumerate(zip(ids, ranked.scores, strict=False), start=1)
-        ]
-        confidence, answerable = self._sure(request, ranked, payloads, release.revision)
+        deadline = deadline.sooner(request.deadline_ms)
+        visibility = self.visibility(request.filters, release.revision, principal, excluded_documents)
+        self._check_facets(request, visibility)
+        listing = self._listed(request, visibility, deadline)
+        page = composed(listing, request, self.reader, self.ranking, visibility, deadline)
+        facets = self._facets(request, visibility, deadline, page)
+        confidence, answerable = self._sure(request, listing.ranked, page.first, release.revision)
         return SearchAnswer(
             query=request.query,
             mode=request.mode,
             release=release,
-            hits=hits,
+            hits=page.hits,
+            groups=page.groups,
+            facets=facets,
             confidence=confidence,
-            degraded=ranked.degraded,
-            hints=_hints(self.reader, ranked, visibility, answerable),
+            answerable=answerable,
+            next_offset=request.offset + request.limit if page.more else None,
+            degraded=page.degraded,
+            hints=hints_of(self.reader, listing.ranked, visibility, answerable),
             took_ms=round((time.perf_counter() - began) * 1e3, 3),
         )
+
+    def visibility(
+        self, filters: Filters, revision: int, principal: Principal, excluded_documents: Collection[str] = frozenset()
+    ) -> Visibility:
+        """What ``principal`` may see of ``revision`` and ``filters`` let through, ready for an engine.
+
+        Raises:
+            FilterInvalid: a metadata field is not there, or is compared with another kind of value.
+            RevisionUnknown: the reader does not hold the revision.
+        """
+        seen = Visibility(revision, principal.groups, excluded_documents=frozenset(excluded_documents))
+        if not filters.metadata:
+            return replace(seen, filters=filters)
+        self.reader.check(revision)
+        for field, wanted in filters.metadata.items():
+            checked(field, self._kinds(field, seen.revision, seen.groups, seen.excluded_documents), wanted, lambda: self._fields(seen))
+        return replace(seen, filters=resolved(filters, lambda: self.reader.facts(revision)))
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text to the release's own model, special ones not counted.
+
+        Raises:
+            WrongUsage: the model cannot say.
+        """
+        return self._counter().count_tokens(text)
+
+    @property
+    def tokenizer_name(self) -> str:
+        """Whose tokens ``count_tokens`` counts. Raises the same."""
+        return self._counter().model_name
+
+    def _counter(self) -> TokenCounter:
+        if not isinstance(self._encoder, TokenCounter):
+            raise WrongUsage("The release's model does not say how many tokens a text has.", "Ask for passages with a search instead.")
+        return self._encoder
 
     def rank_documents(self, query: str, mode: Mode, revision: int, principal: Principal, documents: int = 100) -> list[tuple[str, float]]:
         """The URIs of the best ``documents`` documents and their scores; a document scores as its best chunk.
@@ -140,14 +199,28 @@ class Searcher:
         first = self.reader.payloads(ranked.ids[:1])[ranked.ids[0]]
         return first, self._signals(query, ranked, first, revision)
 
+    def _listed(self, request: SearchRequest, visibility: Visibility, deadline: Deadline) -> Listing:
+        """What is visible, ranked as deep as it always is; a later page goes deeper by itself."""
+        depth = max(self.ranking.depth, request.limit)
+        in_order = not (request.offset or request.diversity or request.group_by)
+        shown = self._explained(request.limit if in_order else EVERY)
+        fused = self._ranker.rank(request.query, request.mode, visibility, depth, shown, deadline)
+
+        def deeper(depth: int) -> Ranked:
+            return self._ranker.rank(request.query, request.mode, visibility, depth, EVERY, deadline)
+
+        return Listing(fused, self._reranked(request.query, request.mode, fused, deadline), depth, deeper)
+
+    def _explained(self, shown: int) -> int:
+        """For how many of a ranking each arm's own score is needed, where ``shown`` are shown."""
+        reranking = self.ranking.reranking
+        return max(shown, reranking.top) if reranking is not None and shown else shown  # any of these may come first
+
     def _rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0) -> Ranked:
         """What is visible, ranked, and reranked where the ranking says so. Arguments and errors are those of ``Ranker.rank``."""
-        reranking = self.ranking.reranking
-        if reranking is not None and explained:
-            explained = max(explained, reranking.top)  # any of these may come first
-        return self._reranked(query, mode, self._ranker.rank(query, mode, visibility, depth, explained))
+        return self._reranked(query, mode, self._ranker.rank(query, mode, visibility, depth, self._explained(explained)))
 
-    def _reranked(self, query: str, mode: Mode, ranked: Ranked) -> Ranked:
+    def _reranked(self, query: str, mode: Mode, ranked: Ranked, deadline: Deadline = NEVER) -> Ranked:
         """The best of a hybrid ranking by what the reranker says of their texts. One that fails is left out by name.
 
         It sees no passage but those that the arms brought, so none that this principal may not see.
@@ -155,6 +228,8 @@ class Searcher:
         reranking, reranker = self.ranking.reranking, self._reranker
         if reranking is None or reranker is None or mode != "hybrid" or not ranked.ids:
             return ranked
+        if deadline.passed:
+            return replace(ranked, degraded=[*ranked.degraded, Degraded(arm="rerank", reason=LATE)])
         asked = ranked.ids[: reranking.top]
         payloads = self.reader.payloads(asked)
         try:
@@ -164,20 +239,51 @@ class Searcher:
         ids, scores = reranked(ranked.ids, ranked.scores, anew)
         return replace(ranked, ids=ids, scores=scores, arms={**ranked.arms, "rerank": dict(zip(asked, anew.tolist(), strict=True))})
 
-    def _sure(
-        self, request: SearchRequest, ranked: Ranked, payloads: Mapping[str, Payload], revision: int
-    ) -> tuple[float | None, bool | None]:
+    def _sure(self, request: SearchRequest, ranked: Ranked, first: Payload | None, revision: int) -> tuple[float | None, bool | None]:
         """How likely the first hit is relevant, and whether the index seems to hold anything on the matter: None if never learned."""
         learned = self.ranking.own_confidence
-        if learned is None or request.mode != "hybrid" or ranked.degraded or not ranked.ids:
+        if learned is None or request.mode != "hybrid" or ranked.degraded or first is None:
             return None, None
-        signals = self._signals(request.query, ranked, payloads[ranked.ids[0]], revision)
-        return round(learned.relevant.probability(signals), 4), learned.is_answerable(signals)
+        signals = self._signals(request.query, ranked, first, revision)
+        sure = round(learned.relevant.probability(signals), 4) if learned.stated else None
+        return sure, learned.is_answerable(signals)
 
     def _signals(self, query: str, ranked: Ranked, first: Payload, revision: int) -> tuple[float, ...]:
         arms = (ranked.arms.get("dense", {}), ranked.arms.get("sparse", {}))
         statistics = self.reader.statistics(revision)
         return signals_of(query, str(first["text"]), ranked.scores, arms, ranked.ids[0], statistics, self.reader.bm25.language)
+
+    def _check_facets(self, request: SearchRequest, visibility: Visibility) -> None:
+        seen = replace(visibility, filters=Filters())
+        for name in request.facets:
+            counted(name, [], {}, 0)  # that there is such a facet
+            if (field := metadata_name(name)) is not None:
+                self.reader.check(visibility.revision)
+                kinds = self._kinds(field, seen.revision, seen.groups, seen.excluded_documents)
+                checked(field, kinds, None, lambda: self._fields(seen))
+
+    def _facets(self, request: SearchRequest, visibility: Visibility, deadline: Deadline, page: Composed) -> dict[str, Facet] | None:
+        if not request.facets:
+            return None
+        if deadline.passed:
+            page.degraded.append(Degraded(arm="facets", reason=LATE))
+            return None
+        filters = request.filters.model_dump_json(exclude_defaults=True)
+        documents = self._documents(visibility.revision, visibility.groups, visibility.excluded_documents, filters)
+        facts = self.reader.facts(visibility.revision)
+        return {name: counted(name, documents, facts, request.facet_limit) for name in request.facets}
+
+    def _documents_of(self, revision: int, groups: frozenset[str], excluded: frozenset[str], filters: str) -> tuple[str, ...]:
+        """The documents that these groups may see and the filters let through: kept by all that decides it, so it is never another's."""
+        narrowed = resolved(Filters.model_validate_json(filters), lambda: self.reader.facts(revision))
+        return tuple(self.reader.documents(Visibility(revision, groups, narrowed, excluded)))
+
+    def _kinds_of(self, field: str, revision: int, groups: frozenset[str], excluded: frozenset[str]) -> frozenset[Kind]:
+        return kinds_of(self.reader, Visibility(revision, groups, excluded_documents=excluded), field)
+
+    def _fields(self, seen: Visibility) -> list[str]:
+        """The metadata fields that some visible document has."""
+        return [field for field in self.reader.metadata_fields if self._kinds(field, seen.revision, seen.groups, seen.excluded_documents)]
 
 
 def _scored(reranker: Reranker, query: str, texts: list[str]) -> Scores:
@@ -185,51 +291,3 @@ def _scored(reranker: Reranker, query: str, texts: list[str]) -> Scores:
     if scores.shape != (len(texts),) or not np.isfinite(scores).all():
         raise ValueError("a reranker gives every text a number")
     return scores
-
-
-def _hints(reader: IndexReader, ranked: Ranked, visibility: Visibility, answerable: bool | None) -> list[Hint]:
-    """Why the answer is empty or poor, from nothing but what this principal may see."""
-    hints: list[Hint] = []
-    if not ranked.ids:
-        unfiltered = Visibility(visibility.revision, visibility.groups, excluded_documents=visibility.excluded_documents)
-        if not reader.count(unfiltered):
-            hints.append(Hint(code="nothing_indexed", message="Nothing that you may read is indexed in this release."))
-        elif visibility.filters.model_dump(exclude_defaults=True) and not reader.count(visibility):
-            hints.append(Hint(code="all_filtered_out", message="No passage meets the filters; take one away."))
-        elif not ranked.known_terms and ranked.known_terms is not None:
-            hints.append(Hint(code="no_terms_known", message="No word of the query occurs in this release; ask with other words."))
-    if answerable is False:
-        hints.append(Hint(code="no_good_answer", message="The index seems to hold nothing on this; the hits are the nearest there is."))
-    elif answerable is None and ranked.best_cosine is not None and ranked.best_cosine < LOW_COSINE:
-        hints.append(Hint(code="low_scores", message="Nothing is close to the query in meaning; the index may hold nothing on it."))
-    return hints
-
-
-def _hit(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Part, float], excluded: Collection[str]) -> Hit:
-    """A passage as it is answered.
-
-    The groups that may read it may read its near-duplicates, for only documents of equal access are compared; but one of them may
-    have been narrowed or erased since, and then its address is not shown either.
-    """
-    places = payload.get("near_duplicates")
-    return Hit.model_validate(
-        {
-            **{name: payload[name] for name in ("chunk_id", "document_id", "source", "uri", "title", "text")},
-            "rank": rank,
-            "score": score,
-            "scores": scores,
-            "page": payload.get("page_first"),
-            "page_last": payload.get("page_last"),
-            "section": payload.get("section") or [],
-            "span": {"start": payload["start"], "end": payload["end"]},
-            "modified_at": payload.get("modified_at"),
-            "metadata": payload.get("metadata") or {},
-            "near_duplicates": [p for p in places if isinstance(p, dict) and p["document_id"] not in excluded]
-            if isinstance(places, list)
-            else [],
-            "provenance": {
-                **{name: payload[name] for name in ("raw_sha256", "parser", "chunker", "model_digest", "encoder", "run_id")},
-                "release": payload["valid_from"],
-            },
-        }
-    )

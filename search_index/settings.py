@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from search_index.fusion import Ranking
@@ -24,7 +24,18 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".plumbline"), description="folder that holds everything Plumbline keeps")
     contracts: Path | None = Field(None, description="folder of data contracts; default: `contracts` beside the home")
     qdrant_url: str | None = Field(None, description="a Qdrant server; default: the embedded engine")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalog; default: SQLite in the home")
+    qdrant_api_key: SecretStr | None = Field(None, description="key that the Qdrant server asks for")
+    qdrant_prefix: str = Field(
+        "plumbline",
+        pattern="^[a-z][a-z0-9_]*$",
+        description="begins the names of all collections of this home",
+    )
+    qdrant_timeout: int = Field(5, ge=1, description="seconds that the Qdrant server has to answer a search")
+    qdrant_write_timeout: int = Field(60, ge=1, description="seconds that it has to apply a write")
+    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL of the catalog; default: SQLite in the home")
+    dagster_url: str | None = Field(
+        None, repr=False, description="PostgreSQL URL of Dagster's records; default: the catalog's database, or SQLite in the home"
+    )
     lake_url: str | None = Field(None, description="where the tables are; default: `lake` in the home")
     model: str = Field(DEFAULT_MODEL, description="embedding model: a name, a folder, or either with `@sha256:<digest>`")
     runtime: RuntimeChoice = Field("auto", description="what runs the model; `auto`: the fastest that makes the vectors of torch")
@@ -33,7 +44,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     dagster_port: int = 3000
-    allow_anonymous: bool = Field(False, description="serve without keys on an address other than loopback")
+    allow_anonymous: bool = Field(False, description="let those who send no key search what `everyone` may read, wherever they ask from")
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect issuer whose tokens are taken beside keys: https, exactly as in `iss`"
+    )
+    oidc_audience: str | None = Field(None, description="what a token's `aud` has to name")
+    oidc_groups_claim: str = Field("groups", description="claim with the groups of whoever asks")
+    oidc_groups_prefix: str = Field("", description="put before each of them, so that they are not taken for groups of another origin")
+    oidc_scopes_claim: str = Field("scope", description="claim with the scopes: a list, or words with blanks between them")
+    rate_limit: int = Field(600, ge=0, description="requests a minute for each key, token's subject or anonymous address; 0: no limit")
+    max_body: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
     retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
@@ -46,6 +66,10 @@ class Settings(BaseSettings):
     regression_tolerance: float = Field(0.03, description="largest loss of mean nDCG@10 against the live release that is let through")
     floor_ndcg: float = Field(0.2, description="least nDCG@10 a release with a golden set may have")
     floor_known_items: float = Field(0.2, description="least share of its own sentences that each arm must find the passages of")
+    query_log: Literal["off", "figures", "text"] = Field(
+        "figures", description="what is kept of queries: nothing, figures, their words too"
+    )
+    query_log_days: int = Field(30, ge=1, description="days that queries and feedback on them are kept for")
     drift_baseline_days: int = Field(7, ge=1, description="how much older the release is that drift is looked for against")
 
     @property
@@ -73,6 +97,11 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """Folder or URL that holds the Delta tables."""
         return self.lake_url or str(self.root / "lake")
+
+    @property
+    def ledgers(self) -> str:
+        """Folder or URL that holds what the server engine keeps beside its collections."""
+        return f"{self.lake.rstrip('/')}/_indexes"
 
     @property
     def webhook_urls(self) -> list[str]:

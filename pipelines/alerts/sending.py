@@ -57,10 +57,11 @@ def alert_freshness(settings: Settings, sources: Iterable[Freshness], log: Calla
         _remember(settings, told | {"stale": dict.fromkeys(stale, "stale")}, log)
 
 
-def alert_drift(settings: Settings, source: str, drifted: Mapping[str, str], log: Callable[[str], None]) -> None:
-    """Tell in what a source has drifted. What is still adrift in the same ways as yesterday is not told of again.
+def alert_drift(settings: Settings, source: str, asset: str, drifted: Mapping[str, str], log: Callable[[str], None]) -> None:
+    """Tell in what a source, or what people ask, has drifted. What is still adrift in the same ways as yesterday is not told of again.
 
     Args:
+        asset: whose checks say how, as Dagster's addresses name it.
         drifted: how, by what drifted; counts and figures, never text.
     """
     if not settings.webhook_urls:
@@ -70,7 +71,7 @@ def alert_drift(settings: Settings, source: str, drifted: Mapping[str, str], log
     if before.get(source, "") == now:
         return
     if drifted:
-        send(settings, [_drift(settings, source, drifted)], log)
+        send(settings, [_drift(settings, source, asset, drifted)], log)
     standing = {name: digest for name, digest in before.items() if name != source} | ({source: now} if drifted else {})
     _remember(settings, told | {"drift": standing}, log)
 
@@ -123,14 +124,14 @@ def _stale(settings: Settings, source: Freshness) -> Alert:
     )
 
 
-def _drift(settings: Settings, source: str, drifted: Mapping[str, str]) -> Alert:
+def _drift(settings: Settings, source: str, asset: str, drifted: Mapping[str, str]) -> Alert:
     return Alert(
         kind="drift",
         subject=source,
-        what=f"{source} is not what it was: {', '.join(sorted(drifted))} drifted.",
-        remedy="Look at the checks of its asset `drift`: what was meant needs nothing; else look for what changed at the source.",
+        what=f"{source} drifted: {', '.join(sorted(drifted))}.",
+        remedy=f"Look at the checks of the asset `{asset}`: what was meant needs nothing; else look for what changed.",
         facts={"drifted": dict[str, Json](drifted)},
-        link=_asset(settings, f"{source}/drift"),
+        link=_asset(settings, asset),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.evaluation.judged_sets import everyone_of
-from quality_checks.calibration import Labels, Matrix, calibration, enough_to_learn, learn, measure
+from quality_checks.calibration import Labels, Matrix, calibration, enough_to_learn, learn, measure, worth_stating
 from quality_checks.evaluation import SEED, Judged
 from quality_checks.off_topic import QUESTIONS
 from search_index.confidence import SIGNALS, Calibration, Confidence
@@ -21,7 +21,8 @@ def learned_confidence(searcher: Searcher, judged: Sequence[Judged], manifest: M
     if not enough_to_learn(relevant):
         return None
     elsewhere = _elsewhere(searcher, manifest)
-    return learn(found, relevant, elsewhere).model_copy(update={"calibration": measure(found, relevant, elsewhere, SEED)})
+    measured = measure(found, relevant, elsewhere, SEED)
+    return learn(found, relevant, elsewhere).model_copy(update={"calibration": measured, "stated": worth_stating(measured)})
 
 
 def calibration_of(learned: Confidence, searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> Calibration | None:

@@ -19,7 +19,7 @@ from quality_checks.golden import GoldenSet
 from quality_checks.index_checks import ExpectedChunk, ExpectedIndex, Finding
 from quality_checks.known_items import TOP, known_items, lost_by_mode
 from quality_checks.metrics import ALL_MEASURES
-from search_index.confidence import Calibration
+from search_index.confidence import Calibration, Confidence
 from search_index.engine.interface import Payload
 from search_index.home import open_release, searcher_of
 from search_index.model.release import Manifest, Verdict
@@ -88,7 +88,7 @@ def evaluate_candidate(workspace: Workspace, staged: StagedCandidate, run_id: st
     findings = {
         "golden_sets_resolve": _resolve([*judged, *judge_golden(workspace.lake, workspace.training_sets, manifest)]),
         "known_items_found": known,
-        "confidence_calibrated": _calibrated(calibration),
+        "confidence_calibrated": _calibrated(calibration, searcher.ranking.confidence),
         "golden_floor": _floor(results.get("hybrid"), workspace.settings.floor_ndcg),
         "golden_regression": regression,
     }
@@ -155,11 +155,11 @@ def calibration_now(searcher: Searcher, judged: Sequence[Judged], manifest: Mani
     return calibration_of(learned, searcher, judged, manifest)
 
 
-def _calibrated(found: Calibration | None) -> Finding:
-    if found is None:
+def _calibrated(found: Calibration | None, learned: Confidence | None) -> Finding:
+    if found is None or learned is None:
         return Finding(None, {"queries": 0})
-    evidence: dict[str, Json] = found.model_dump(mode="json")
-    if found.ece > MOST_ECE:
+    evidence: dict[str, Json] = {**found.model_dump(mode="json"), "stated": learned.stated}
+    if learned.stated and found.ece > MOST_ECE:
         return Finding(f"stated confidence and truth are {found.ece:.3f} apart on average ({found.queries} queries)", evidence)
     return Finding(None, evidence)
 

@@ -15,10 +15,11 @@ from pipelines.failing import explained
 from pipelines.release.assets import RELEASE_ASSET
 from pipelines.reports.audit import audited
 from pipelines.reports.audit_page import audit_page
-from pipelines.reports.drift import FAMILIES, QUERIES, drift_of
+from pipelines.reports.drift import FAMILIES, drift_of
 from pipelines.reports.evaluation import evaluation_page, live_evaluation
+from pipelines.reports.query_drift import QUERY_FAMILIES, query_drift
 from pipelines.reports.writing import write_report
-from pipelines.show.drift import check_name, check_results, drift_metadata
+from pipelines.show.drift import check_name, check_results, drift_metadata, query_check_results, query_drift_metadata
 from pipelines.show.quality import worst_table
 from pipelines.workspace import Workspace
 from search_index.model.release import digest_of, now
@@ -26,6 +27,7 @@ from search_index.model.release import digest_of, now
 GROUP = "oversight"
 AUDIT = dg.AssetKey("audit_report")
 EVALUATION = dg.AssetKey("evaluation_report")
+QUERY_DRIFT = dg.AssetKey("query_drift")
 _TAGS = {OVERSIGHT_TAG: "yes"}
 _OWNERS = ["team:plumbline"]
 
@@ -53,20 +55,44 @@ def drift_asset(source: str) -> dg.AssetsDefinition:
     def drift(context: dg.AssetExecutionContext, reading: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with explained(reading.settings, context):
             found = drift_of(reading, source, now())
-        alert_drift(reading.settings, source, {str(family): how for family, how in found.drifted.items()}, context.log.warning)
+        alert_drift(
+            reading.settings, source, "/".join(key.path), {str(family): how for family, how in found.drifted.items()}, context.log.warning
+        )
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest_of([found.live, found.baseline, sorted(found.drifted)])[:16]),
             metadata={
                 "live": found.live or 0,
                 "baseline": found.baseline or 0,
                 "drifted": dg.MetadataValue.json(sorted(found.drifted)),
-                "queries": QUERIES,
                 **drift_metadata(found),
             },
             check_results=check_results(found, key),
         )
 
     return drift
+
+
+@dg.asset(
+    key=QUERY_DRIFT,
+    deps=[RELEASE_ASSET],
+    group_name=GROUP,
+    owners=_OWNERS,
+    kinds={"python"},
+    tags=_TAGS,
+    code_version="1",
+    description="How far what people ask has moved in a week, from the query log. Warnings only.",
+    check_specs=[dg.AssetCheckSpec(check_name(family), asset=QUERY_DRIFT, description=said) for family, said in QUERY_FAMILIES.items()],
+)
+def query_drift_report(context: dg.AssetExecutionContext, reading: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Hold the last week's queries against those before."""
+    with explained(reading.settings, context):
+        found = query_drift(reading, now())
+    alert_drift(reading.settings, "queries", QUERY_DRIFT.path[-1], found.drifted, context.log.warning)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest_of([found.before, found.now, sorted(found.drifted)])[:16]),
+        metadata={"before": found.before, "now": found.now, **query_drift_metadata(found)},
+        check_results=query_check_results(found, QUERY_DRIFT),
+    )
 
 
 @dg.asset(
@@ -117,9 +143,9 @@ def evaluation_report(context: dg.AssetExecutionContext, reading: dg.ResourcePar
 
 def oversight_schedules(sources: Sequence[str]) -> list[dg.ScheduleDefinition]:
     """Drift every day, the audit every Monday, the evaluation on the first of the month: hours after the daily ingest."""
-    drift = [_scheduled("drift_daily", [drift_key(s) for s in sources], "30 5 * * *", "Looks whether a source drifts.")] if sources else []
+    drifting = [QUERY_DRIFT, *(drift_key(source) for source in sources)]
     return [
-        *drift,
+        _scheduled("drift_daily", drifting, "30 5 * * *", "Looks whether what people ask, or a source, drifts."),
         _scheduled("audit_weekly", [AUDIT], "30 6 * * 1", "Writes the state of the home to `reports`."),
         _scheduled("evaluation_monthly", [EVALUATION], "30 7 1 * *", "Measures the live release and writes it to `reports`."),
     ]

@@ -34,7 +34,6 @@ FAMILIES: Mapping[Family, str] = {
     "freshness": "The live release is as fresh as the contract promises.",
     "model": "Passages embedded again today give the stored vectors.",
 }
-QUERIES = "There is no query log yet, so drift of what people ask is not looked for."
 
 
 @dataclass(frozen=True)

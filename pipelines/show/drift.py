@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import dagster as dg
 
 from pipelines.reports.drift import FAMILIES, Family, SourceDrift
+from pipelines.reports.query_drift import QUERY_FAMILIES, QueryDrift, QueryFamily
 from pipelines.reports.writing import rows
 from pipelines.show.plots import Bar, compared_plot, shares_plot, thresholds_plot
 from quality_checks.drift import Shift
+from quality_checks.finding import Finding
 
+_COLUMNS = ("measure", "before", "now", "effect", "drift from", "p", "would find")
 _UNTESTED: tuple[Family, ...] = ("access", "freshness", "model")
 
 
@@ -34,8 +37,7 @@ def drift_metadata(found: SourceDrift) -> dict[str, dg.MetadataValue]:
 def drift_table(found: SourceDrift) -> str:
     """The comparison as Markdown: one line a measure, and one a family that is not tested but looked up."""
     said = f"Not compared: {found.missing}." if found.missing else f"Release {found.live} against release {found.baseline}."
-    columns = ("measure", "before", "now", "effect", "drift from", "p", "would find")
-    tested = [rows(columns, [_line(shift) for shift in found.shifts])] if found.shifts else []
+    tested = [rows(_COLUMNS, [_line(shift) for shift in found.shifts])] if found.shifts else []
     others = [(family, found.findings[family].problem or "steady") for family in _UNTESTED if family in found.findings]
     return "\n\n".join([said, *tested, *([rows(("family", "found"), others)] if others else [])])
 
@@ -54,20 +56,40 @@ def _bar(shift: Shift) -> Bar:
 
 def check_results(found: SourceDrift, asset: dg.AssetKey) -> Sequence[dg.AssetCheckResult]:
     """One result a family. What could not be compared does not pass."""
-    return [_result(family, found, asset) for family in FAMILIES]
+    missing = found.missing or "no older release is kept"
+    releases = {"live": found.live or 0, "baseline": found.baseline or 0}
+    return [_result(family, said, found.findings.get(family), missing, releases, asset) for family, said in FAMILIES.items()]
 
 
-def check_name(family: Family) -> str:
+def query_drift_metadata(found: QueryDrift) -> dict[str, dg.MetadataValue]:
+    """A table and a plot of how far queries moved; figures only."""
+    if found.missing:
+        return {"comparison": dg.MetadataValue.md(f"Not compared: {found.missing}.")}
+    effects = thresholds_plot([_bar(shift) for shift in found.shifts], "queries: how far they moved")
+    return {"comparison": dg.MetadataValue.md(rows(_COLUMNS, [_line(shift) for shift in found.shifts])), "effects": effects}
+
+
+def query_check_results(found: QueryDrift, asset: dg.AssetKey) -> Sequence[dg.AssetCheckResult]:
+    """One result a family. What could not be compared does not pass."""
+    counts = {"before": found.before, "now": found.now}
+    return [_result(family, said, found.findings.get(family), found.missing, counts, asset) for family, said in QUERY_FAMILIES.items()]
+
+
+def check_name(family: Family | QueryFamily) -> str:
     """What a family's check is called."""
     return f"{family}_steady"
 
 
-def _result(family: Family, found: SourceDrift, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    one = found.findings.get(family)
+def _result(
+    family: Family | QueryFamily, says: str, one: Finding | None, missing: str, of: dict[str, int], asset: dg.AssetKey
+) -> dg.AssetCheckResult:
     if one is None:
-        said = f"Not compared: {found.missing or 'no older release is kept'}."
         return dg.AssetCheckResult(
-            passed=False, check_name=check_name(family), asset_key=asset, severity=dg.AssetCheckSeverity.WARN, description=said
+            passed=False,
+            check_name=check_name(family),
+            asset_key=asset,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"Not compared: {missing}.",
         )
     evidence = {k: (dg.MetadataValue.json(v) if isinstance(v, list | dict) else v) for k, v in one.evidence.items() if v is not None}
     return dg.AssetCheckResult(
@@ -75,6 +97,6 @@ def _result(family: Family, found: SourceDrift, asset: dg.AssetKey) -> dg.AssetC
         check_name=check_name(family),
         asset_key=asset,
         severity=dg.AssetCheckSeverity.WARN,
-        description=one.problem or FAMILIES[family],
-        metadata={**evidence, "live": found.live or 0, "baseline": found.baseline or 0},
+        description=one.problem or says,
+        metadata={**evidence, **of},
     )

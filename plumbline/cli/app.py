@@ -10,7 +10,9 @@ from plumbline.cli import (
     evaluate,
     freeze,
     golden,
+    golden_review,
     ingest,
+    keys,
     later,
     lineage,
     override,
@@ -50,12 +52,15 @@ def build_app() -> typer.Typer:
         part.register(app)
     golden_sets = group("golden", "Queries with known answers that every release is measured on.")
     golden.register(golden_sets)
+    golden_review.register(golden_sets)
     of_releases = group("releases", "What was published or refused, and moving between releases.")
     for part in (releases, release_diff, rollback, freeze, override, pins, vacuum, shadow, canary, rebuild):
         part.register(of_releases)
     of_sources = group("sources", "Where documents come from, and changes that wait for a person.")
     sources.register(of_sources)
-    for sub in (golden_sets, of_releases, of_sources):
+    of_keys = group("keys", "Who may ask the search API.")
+    keys.register(of_keys)
+    for sub in (golden_sets, of_releases, of_sources, of_keys):
         app.add_typer(sub)
     later.register(app)
     return app

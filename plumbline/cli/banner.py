@@ -1,4 +1,4 @@
-"""What stands at the foot of every page while gates are overridden or publishing is frozen."""
+"""What stands at the foot of every page while gates are overridden or publishing is frozen, and who is let in without a key."""
 
 from __future__ import annotations
 
@@ -50,6 +50,30 @@ def announce_orders() -> None:
         tell_orders(load_settings())
     except PlumblineError as error:  # the command itself has succeeded
         say(f"Whether gates are overridden could not be seen: {error.what}")
+
+
+def tell_access(settings: Settings) -> None:
+    """Say on stderr, and loudly, when whoever reaches the service is let in without showing anything."""
+    from rich.text import Text
+
+    from plumbline.cli.ready import address_of
+    from plumbline.cli.settings import existing_home, has_home
+    from retrieval_service.access import is_loopback
+    from search_index.errors import PlumblineError
+
+    where, make = address_of(settings), "plumbline keys create NAME --scope search"
+    if settings.allow_anonymous:
+        line = f"ANONYMOUS: whoever reaches {where} may search what everyone may read (PLUMBLINE_ALLOW_ANONYMOUS)."
+    elif settings.oidc_issuer or not is_loopback(settings.host):  # without keys it does not start there, and says why
+        return
+    else:
+        try:
+            if has_home(settings) and existing_home(settings).catalog.api_keys():
+                return
+        except PlumblineError:  # the service says what is wrong with the catalog, and lets nobody in meanwhile
+            return
+        line = f"DEVELOPMENT MODE: there are no keys, so whoever is at this machine may do everything at {where}. To change that: {make}"
+    err().print(Text(line, style="bold yellow"), soft_wrap=True)
 
 
 def tell_orders(settings: Settings) -> None:

@@ -13,15 +13,7 @@ _Words = Annotated[list[str] | None, typer.Argument(help="Not used in this versi
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``keys``, ``erase`` and ``audit``."""
-
-    @command(app, "keys", "plumbline keys --help")
-    def keys(words: _Words = None) -> Result:
-        """Keys for the search API. Not in this version."""
-        raise WrongUsage(
-            "`plumbline keys` is not in this version: the service has no keys yet.",
-            "Keep it on loopback (PLUMBLINE_HOST=127.0.0.1), or put a proxy that checks who asks in front of it.",
-        )
+    """Add ``erase`` and ``audit``."""
 
     @command(app, "erase", "plumbline erase --help")
     def erase(words: _Words = None) -> Result:

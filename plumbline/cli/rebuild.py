@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         settings = load_settings()
         home = existing_home(settings)
         record = home.catalog.resolve(revision)
-        lease = Lease(settings.root)
+        lease = Lease(settings.root, settings.catalog_url)
         lease.acquire(wait_s=0.0 if no_wait else -1.0, waiting=say)
         scratch = settings.root / "rebuilding"
         try:

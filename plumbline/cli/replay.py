@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipelines.release.points import DesiredPoint
     from pipelines.tables import Lake
     from search_index.bm25 import Bm25Settings
+    from search_index.engine.about import About
     from search_index.engine.interface import Candidate
     from search_index.home import Home
     from search_index.model.release import Manifest, ReleaseRecord
@@ -183,16 +184,33 @@ def compare(home: Home, record: ReleaseRecord, built: Candidate) -> Comparison:
 def put_in_place(home: Home, record: ReleaseRecord, built: Candidate) -> bool:
     """Let the directory built anew take the place of the release's own.
 
-    A directory is never written over: the old one is moved aside first, so that whoever reads it goes on reading it.
+    A directory is never written over: the old one is moved aside first, so that whoever reads it goes on reading it. On a Qdrant server
+    the points go into a new collection.
     """
     from search_index.engine.directory import name_of
+    from search_index.engine.opening import read_about
 
     name = Path(built.index) / name_of(record.revision)
     source, target = home.settings.root / "rebuilding" / name, home.settings.root / "index" / name
+    if home.settings.qdrant_url is not None:
+        return _put_on_server(home, built, read_about(source))
     aside = home.settings.root / "rebuilding" / "damaged"
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         target.rename(aside)
     source.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _put_on_server(home: Home, built: Candidate, about: About) -> bool:
+    from search_index.engine.server import ServerEngine
+    from search_index.engine.server_restore import restore
+
+    assert isinstance(home.engine, ServerEngine)
+    reader = built.reader()
+    try:
+        restore(home.engine, built.index, about, reader)
+    finally:
+        reader.close()
     return True

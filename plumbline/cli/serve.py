@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         """
         import threading
 
+        from plumbline.cli.banner import tell_access
         from plumbline.cli.ready import address_of, wait_for_answer
         from plumbline.cli.settings import load_settings
         from retrieval_service.app import serve as run_service
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
         document = {"service": address, "documentation": f"{address}/openapi.json", "home": str(settings.root)}
         output, done = json_output(), threading.Event()
         say(f"Plumbline answers at {address} (Ctrl-C stops it).")
+        tell_access(settings)
         if output is not None:
 
             def announce() -> None:

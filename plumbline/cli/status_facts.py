@@ -99,8 +99,8 @@ def _golden_queries(settings: Settings) -> int | None:
 
 
 def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | None, facts: Facts) -> None:
-    from pipelines.automation.freshness import current_at, last_changes
     from quality_checks.contracts import load_contracts
+    from search_index.lag import current_at, last_changes
     from search_index.model.release import now
 
     contracts, broken = load_contracts(settings.contract_folders, settings.contract_variables)

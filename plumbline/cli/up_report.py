@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.cli.banner import tell_orders
+from plumbline.cli.banner import tell_access, tell_orders
 from plumbline.cli.output import json_output, out
 from plumbline.cli.ready import address_of, dagster_address, fetch
 
 if TYPE_CHECKING:
+    from search_index.model.release import ReleaseRecord
     from search_index.settings import Settings
 
 EXAMPLES = 3
@@ -22,25 +23,35 @@ def announce(settings: Settings) -> None:
         output.say(facts)
     else:
         _show(facts)
+    tell_access(settings)
     tell_orders(settings)
 
 
 def gather(settings: Settings) -> dict[str, object]:
-    """Addresses, the live release, its nDCG@10 and example searches with their best hits, as the running service tells them."""
+    """Addresses, the live release and its nDCG@10, and example searches with their best hits where the running service asks for no key."""
     service = address_of(settings)
-    quality = fetch(f"{service}/v1/quality") or {}
-    live = quality.get("live")
-    measured = live if isinstance(live, dict) else {}
+    live = _live(settings)
     return {
         "console": f"{service}/",
         "api": f"{service}/openapi.json",
         "dagster": dagster_address(settings),
         "home": str(settings.root),
-        "release": measured.get("revision"),
-        "ndcg@10": ndcg_of(measured.get("scores")),
-        "examples": _examples(settings, service) if measured else [],
+        "release": live.revision if live else None,
+        "ndcg@10": ndcg_of(live.scores) if live else None,
+        "examples": _examples(settings, service) if live else [],
         "logs": str(settings.root / "logs"),
     }
+
+
+def _live(settings: Settings) -> ReleaseRecord | None:
+    """The live release as the catalog has it: the service may ask for a key, and this process has none."""
+    from plumbline.cli.settings import existing_home, has_home
+
+    if not has_home(settings):
+        return None
+    catalog = existing_home(settings).catalog
+    pointer = catalog.pointer()
+    return catalog.release(pointer.live) if pointer.live is not None else None
 
 
 def ndcg_of(scores: object) -> float | None:

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         if dry_run:
             planned, points = plan_vacuum(home, lake), points_unseen(home)
             return Result({**planned.document(), "points": points, "deleted": False}, lambda: _show(planned, points, "Would delete"))
-        lease = Lease(settings.root)
+        lease = Lease(settings.root, settings.catalog_url)
         lease.acquire(wait_s=0.0 if no_wait else -1.0, waiting=say)
         try:
             freed, points = carry_out(home, lake), points_unseen(home)

@@ -27,7 +27,7 @@ class Problem extends Error {
 }
 
 async function api(path, body) {
-  const options = body ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) } : {};
+  const options = body ? { method: "POST", headers: { "content-type": "application/json", ...credentials() }, body: JSON.stringify(body) } : { headers: credentials() };
   let response;
   try {
     response = await fetch(path, options);
@@ -35,6 +35,7 @@ async function api(path, body) {
     throw new Problem({ type: "unreachable", detail: "The service cannot be reached.", remedy: "Is it still running? This page tries again by itself." }, 0);
   }
   const answer = await response.json().catch(() => ({}));
+  if (response.status === 401) refusedKey();
   if (!response.ok) throw new Problem(answer, response.status);
   return answer;
 }

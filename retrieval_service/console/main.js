@@ -1,14 +1,20 @@
 const main = document.querySelector("#main");
 let known = null;
+let standing = null;
 let visit = 0;
 
 async function refresh() {
   const [list, ready] = await Promise.allSettled([api("/v1/releases?limit=50"), api("/health/ready")]);
-  const before = known?.live;
-  known = list.status === "fulfilled" ? list.value : known;
+  const seen = () => `${known?.live} ${standing?.revision} ${standing?.access}`;
+  const before = seen();
+  // Without the scope to read releases, which one answers is all that is known.
+  known = list.status === "fulfilled" ? list.value : list.reason.slug === "unauthorized" || list.reason.slug === "forbidden" ? null : known;
+  standing = ready.status === "fulfilled" ? ready.value : null;
   const live = known?.releases.find((release) => release.revision === known.live);
   const state = document.querySelector("#state");
-  if (ready.status === "rejected" || !live) {
+  if (standing && !known) {
+    state.replaceChildren(el("span", null, el("i", { class: "dot" }), el("b", null, `Release ${standing.revision}`)));
+  } else if (ready.status === "rejected" || !live) {
     state.replaceChildren(el("span", null, el("i", { class: "dot off" }), ready.status === "rejected" && ready.reason.slug !== "nothing-published" ? "Not ready" : "Nothing published"));
   } else {
     const score = metric(live.scores, "hybrid", "ndcg@10");
@@ -22,12 +28,13 @@ async function refresh() {
   const trouble = ready.status === "fulfilled" ? ready.value.trouble : null;
   const banner = document.querySelector("#trouble");
   const said = [];
+  if (standing?.access === "development") said.push("Development mode: there are no keys, so whoever is at this machine may do everything. To change that: plumbline keys create NAME --scope search");
   if (known?.override) said.push(`Gates are overridden (${known.override.checks.join(", ") || "every check that can be"}) by ${known.override.actor} until ${moment(known.override.expires_at)}: ${known.override.reason}`);
   if (known?.frozen) said.push(`Publishing is frozen by ${known.frozen.actor} since ${moment(known.frozen.at)}: ${known.frozen.reason}`);
   if (trouble) said.push(`${trouble.reason} ${trouble.remedy.replaceAll("`", "")} Release ${ready.value.revision} goes on answering.`);
   banner.hidden = !said.length;
   banner.replaceChildren(...said.map((line) => el("p", null, line)));
-  return before !== known?.live;
+  return before !== seen();
 }
 
 async function route() {

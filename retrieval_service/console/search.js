@@ -124,7 +124,8 @@ async function searchView(main, known, fresh) {
   if (!state.query) {
     input.focus({ preventScroll: true });
     const live = known?.releases.find((release) => release.revision === known.live);
-    out.append(live ? quietPage("Ask the index", `${count(live.counts?.documents ?? 0, "document")} in ${count(live.counts?.chunks ?? 0, "passage")} from ${count(live.sources.length, "source")}, every one with its provenance.`) : problemPage({ slug: "nothing-published", remedy: "" }));
+    if (!known && standing) out.append(quietPage("Ask the index", standing.access === "keys" && !heldKey() ? "This service asks for a key: give yours above." : `Release ${standing.revision} answers.`));
+    else out.append(live ? quietPage("Ask the index", `${count(live.counts?.documents ?? 0, "document")} in ${count(live.counts?.chunks ?? 0, "passage")} from ${count(live.sources.length, "source")}, every one with its provenance.`) : problemPage({ slug: "nothing-published", remedy: "" }));
     return;
   }
   document.title = `${state.query} · Plumbline`;

@@ -13,7 +13,7 @@ from retrieval_service.deps import SettingsDep
 
 router = APIRouter(include_in_schema=False)
 
-_SCRIPTS = ("dom.js", "search.js", "releases.js", "quality.js", "lineage.js", "main.js")
+_SCRIPTS = ("dom.js", "access.js", "search.js", "releases.js", "quality.js", "lineage.js", "main.js")
 
 
 @router.get("/")

@@ -27,9 +27,10 @@ def get_lineage(id: str, live: LiveDep, principal: PrincipalDep) -> Lineage:
     releases that hold it, with the checks that decided the first and the newest of them. With the scope `history` passages that
     only older retained releases hold are found too.
     """
-    require(principal, "governance")
     if id.isdecimal():
+        require(principal, "governance")
         return _of_release(id, live.catalog)
+    require(principal, "search")
     with live.acquire() as serving:
         releases = serving.home.catalog.releases(RELEASES_LOOKED_AT, published_only=True)
         points = _points(id, serving, releases, principal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,7 +11,8 @@ from pydantic import JsonValue as Json
 
 from retrieval_service.access import require
 from retrieval_service.deps import CatalogDep, PrincipalDep
-from search_index.model.release import Held, Status
+from search_index.model.release import Counts, Held, Status, now
+from search_index.model.usage import UsageCounts
 
 router = APIRouter(tags=["quality"])
 
@@ -32,18 +33,29 @@ class Quality(BaseModel):
     live: Measured | None = Field(description="null while nothing is published")
     held: list[Held] = Field(description="sources that the live release goes on without the changes of")
     quarantined: dict[str, int] = Field(description="unreadable files by source")
+    online: list[UsageCounts] = Field(description="what people met in the last `days`, a release a row")
+    changes: dict[int, Counts] = Field(description="what each release of `online` brought")
     series: list[Measured] = Field(description="evaluated releases, oldest first, refused ones too")
 
 
-@router.get("/v1/quality", summary="Offline metrics")
-def get_quality(catalog: CatalogDep, principal: PrincipalDep, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Quality:
-    """Metrics on the golden set of the live release, and of the last `limit` releases as a series."""
+@router.get("/v1/quality", summary="Offline and online metrics")
+def get_quality(
+    catalog: CatalogDep,
+    principal: PrincipalDep,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    days: Annotated[float, Query(gt=0, le=365)] = 7,
+) -> Quality:
+    """Metrics on the golden set of the live release, of the last `limit` releases as a series, and what people met in the last `days`."""
     require(principal, "governance")
     pointer = catalog.pointer()
     record = catalog.release(pointer.live) if pointer.live is not None else None
+    online = catalog.usage(now() - timedelta(days=days), now())
+    brought = {used.release: catalog.release(used.release).manifest for used in online}
     return Quality(
         live=Measured.model_validate(record, from_attributes=True) if record else None,
         held=record.manifest.held if record and record.manifest else [],
         quarantined=catalog.quarantined(),
+        online=online,
+        changes={revision: manifest.counts for revision, manifest in brought.items() if manifest is not None},
         series=[Measured.model_validate(r, from_attributes=True) for r in reversed(catalog.releases(limit)) if r.scores],
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from search_index.catalog.canaries import Canaries
 from search_index.catalog.contract_versions import ContractVersions
+from search_index.catalog.keys import Keys
 from search_index.catalog.lanes import Changes, Lanes
 from search_index.catalog.orders import Freezes, Overrides, Pins
 from search_index.catalog.releases import Releases
 from search_index.catalog.shadows import Shadows
+from search_index.catalog.usage import Usage
 from search_index.catalog.verdicts import Verdicts
 
 
-class Catalog(Releases, Verdicts, Lanes, Changes, ContractVersions, Freezes, Overrides, Pins, Shadows, Canaries):
-    """Releases, the live pointer, verdicts, lane state, pending changes, contract versions, and what operators ordered.
+class Catalog(Releases, Verdicts, Lanes, Changes, ContractVersions, Freezes, Overrides, Pins, Shadows, Canaries, Keys, Usage):
+    """Releases, the live pointer, verdicts, lane state, pending changes, contract versions, what operators ordered, API keys, usage.
 
     Every method is one transaction. Instants are UTC.
 

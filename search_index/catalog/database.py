@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from search_index.errors import DiskFull, HomeDamaged, PlumblineError
+from search_index.catalog.connecting import begin_alone, engine_of, ensure_schema, failure
+from search_index.errors import HomeDamaged
 
-_HEAD = "0100"
+_HEAD = "0300"
 
 
 class Database:
@@ -23,6 +24,8 @@ class Database:
     Errors:
         HomeDamaged: the database cannot be read or is from a newer version.
         DiskFull: it cannot be written for want of room.
+        ServerUnavailable: it is on a server that does not answer, or that does not let this user in.
+        Busy: another process wrote the same at the same time.
     """
 
     def __init__(self, engine: Engine, key: Callable[[], bytes] | None = None) -> None:
@@ -37,51 +40,47 @@ class Database:
             key: gives the home's signing key. With it verdicts are signed, and those that are not are not found; without it
                 nothing is signed, which is for looking only.
         """
-        engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
-        if url.startswith("sqlite"):
-            Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-            event.listen(engine, "connect", _sqlite_pragmas)
-        catalog = cls(engine, key)
-        with catalog._transaction() as c:
-            if not inspect(c).has_table("alembic_version") or c.execute(text("select version_num from alembic_version")).scalar() != _HEAD:
-                _migrate(c)
+        catalog = cls(engine_of(url), key)
+        try:
+            catalog._bring_up_to_date()
+        except BaseException:
+            catalog.close()
+            raise
         return catalog
 
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
 
+    def _bring_up_to_date(self) -> None:
+        with self._transaction() as c:
+            if _version(c) == _HEAD:
+                return
+        with self._alone() as c:
+            if _version(c) != _HEAD:  # nobody else has made the tables while this one waited
+                ensure_schema(c)
+                _migrate(c)
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except PlumblineError:
-            raise
-        except OperationalError as e:
-            if "full" in str(e.orig):
-                raise DiskFull("The catalog cannot be written: the disk is full.", "Make room and run the command again.") from e
-            raise HomeDamaged(
-                f"The catalog at {self._engine.url.render_as_string()} cannot be used: {e.orig}.",
-                "Check that the folder is readable and writable by this user; `plumbline doctor` says more.",
-            ) from e
-        except DatabaseError as e:
-            raise HomeDamaged(
-                f"The catalog at {self._engine.url.render_as_string()} is damaged: {e.orig}.",
-                "Put back a copy of it; the tables and index directories beside it are untouched.",
-            ) from e
-        except SQLAlchemyError as e:
-            raise HomeDamaged(
-                f"The catalog at {self._engine.url.render_as_string()} cannot be used: {e}.", "See `plumbline doctor`."
-            ) from e
+        except SQLAlchemyError as error:
+            raise failure(self._engine, error) from error
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """A transaction for what is read first and then written: of two at once the second sees what the first has done."""
+        with self._transaction() as connection:
+            begin_alone(connection)
+            yield connection
 
 
-def _sqlite_pragmas(connection: object, _: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    # WAL lets the service read while a run writes; FULL makes a published pointer survive a power cut.
-    cursor.execute("pragma journal_mode=wal")
-    cursor.execute("pragma synchronous=full")
-    cursor.close()
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return str(connection.execute(text("select version_num from alembic_version")).scalar())
 
 
 def _migrate(connection: Connection) -> None:

@@ -72,7 +72,7 @@ class Releases(Database):
 
     def begin(self, run_id: str) -> int:
         """Take the next revision for a candidate. A number once taken is never used again."""
-        with self._transaction() as c:
+        with self._alone() as c:
             revision = (c.execute(select(func.max(t.releases.c.revision))).scalar() or 0) + 1
             c.execute(
                 insert(t.releases).values(
@@ -117,7 +117,7 @@ class Releases(Database):
         Errors:
             Refused: the head moved since the candidate was staged, publishing is paused or frozen, or it is no candidate.
         """
-        with self._transaction() as c:
+        with self._alone() as c:
             row = c.execute(select(t.pointer)).mappings().first()
             head, live, paused = (row["head"], row["live"], row["paused"]) if row else (None, None, None)
             if paused:
@@ -155,7 +155,7 @@ class Releases(Database):
 
     def move_live(self, revision: int, action: Literal["rollback", "resume"], actor: str, reason: str, paused: str | None) -> None:
         """Point at another published release and pause or resume publishing; the head stays."""
-        with self._transaction() as c:
+        with self._alone() as c:
             at = now()
             live = c.execute(select(t.pointer.c.live)).scalar()
             c.execute(update(t.releases).where(t.releases.c.revision == live).values(status="retired"))

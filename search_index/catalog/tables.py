@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, CheckConstraint, Column, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 metadata = MetaData()
 
@@ -21,7 +36,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Read UTC."""
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
+        return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
 
 
 releases = Table(
@@ -193,4 +208,71 @@ canaries = Table(
     Column("ended_at", Instant),
     Column("ended_by", Text),
     Column("why", Text),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("signature", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("revoked_by", Text),
+)
+
+api_key_uses = Table(
+    "api_key_uses",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("last_used_at", Instant, nullable=False),
+)
+
+queries = Table(
+    "queries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("release", Integer, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("principal", String(16), nullable=False),
+    Column("text", Text),
+    Column("terms", Integer, nullable=False),
+    Column("hits", Integer, nullable=False),
+    Column("chunks", JSON, nullable=False),
+    Column("source", String(128)),
+    Column("took_ms", Float, nullable=False),
+    Column("best_cosine", Float),
+    Column("confidence", Float),
+    Column("answerable", Boolean),
+    Column("degraded", JSON, nullable=False),
+    Column("worth_a_look", String(16)),
+    Index("queries_by_at", "at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("query_id", String(32), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("principal", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("release", Integer, nullable=False),
+    Column("chunk_id", String(64)),
+    Column("uri", Text),
+    Column("quote", Text),
+    Column("query", Text),
+    Column("note", Text),
+    Index("feedback_by_query", "query_id"),
+    Index("feedback_by_at", "at"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("query_id", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
 )

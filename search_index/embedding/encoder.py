@@ -96,6 +96,10 @@ class Encoder:
             kept[text] = vector
         return vector
 
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, special ones not counted and nothing cut off."""
+        return len(self.tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"), add_special_tokens=False).ids)
+
     @contextmanager
     def keeping_queries(self) -> Iterator[None]:
         """Until the end of the block no query is encoded twice: the same ones are asked in several modes and of several releases."""

@@ -5,19 +5,52 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from search_index.model.explanation import Explanation
+from search_index.model.filters import Filters as Filters
+from search_index.model.filters import Scalar as Scalar
+from search_index.model.passage import Facet, Group, Highlight, Neighbour
+from search_index.model.passage import Place as Place
+from search_index.model.passage import Provenance as Provenance
+from search_index.model.passage import Span as Span
 
 Mode = Literal["hybrid", "dense", "sparse"]
 Arm = Literal["dense", "sparse"]
 Part = Literal["dense", "sparse", "rerank"]
 """What scores passages: an arm, or the reranker that scores the best of both anew."""
-Scalar = str | int | float | bool
+Stage = Literal["dense", "sparse", "rerank", "feedback", "verbatim", "diversity", "facets", "neighbours", "highlights", "explanation"]
+"""What an answer may have to do without."""
 
 EVERYONE = "everyone"
 """The access group every principal belongs to."""
 
 OPEN_END = 2**53
 """``valid_to`` of a point that is still current: larger than any revision, exact as a float."""
+
+
+DEEPEST = 1000
+"""How far paging goes."""
+
+EXAMPLES: list[JsonValue] = [
+    {"query": "how is a release rolled back?", "limit": 5},
+    {
+        "query": "which bridge was inspected",
+        "limit": 3,
+        "group_by": "document",
+        "group_size": 2,
+        "highlight": True,
+        "facets": ["source", "modified_at.year"],
+    },
+    {
+        "query": "how long must a plumb bob settle",
+        "mode": "hybrid",
+        "explain": True,
+        "neighbours": 1,
+        "diversity": 0.3,
+        "deadline_ms": 5000,
+    },
+]
 
 
 class Principal(BaseModel):
@@ -31,54 +64,60 @@ class Principal(BaseModel):
     scopes: frozenset[str] = frozenset({"search", "history", "governance"})
 
 
-class Filters(BaseModel):
-    """Narrow a search. Fields are ANDed; values inside a list are ORed."""
+class Question(BaseModel):
+    """What every way of asking takes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sources: list[str] = Field(default_factory=list, description="source names", max_length=100)
-    documents: list[str] = Field(default_factory=list, description="document URIs (`source:path`) or ids", max_length=1000)
-    modified_from: AwareDatetime | None = Field(None, description="the file was modified at or after this instant")
-    modified_to: AwareDatetime | None = Field(None, description="the file was modified before this instant")
-    metadata: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict, description="document metadata, by equality", max_length=20)
-
-
-class SearchRequest(BaseModel):
-    """One question to the index."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "how is a release rolled back?", "limit": 5}]})
-
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
     mode: Mode = "hybrid"
-    limit: int = Field(10, ge=1, le=100)
     filters: Filters = Field(default_factory=Filters)
     as_of: int | AwareDatetime | None = Field(None, description="a revision, or the release that was live at an instant")
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="0 orders by relevance alone, 1 by difference from what stands above alone (maximal marginal relevance); hits are then"
+        " not in order of their scores",
+    )
+    neighbours: int = Field(0, ge=0, le=5, description="passages before and after each hit, of the same document")
+    deadline_ms: int | None = Field(None, ge=1, le=60_000, description="what cannot begin within this time is left out, by name")
 
 
-class Span(BaseModel):
-    """A half-open range of Unicode code points in the document's text."""
+class SearchRequest(Question):
+    """One question to the index."""
 
-    start: int
-    end: int
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": EXAMPLES})
+
+    limit: int = Field(10, ge=1, le=100, description="passages, or documents where the answer is grouped")
+    offset: int = Field(0, ge=0, le=DEEPEST, description=f"how many of the best to skip; `offset` and `limit` reach {DEEPEST} at most")
+    cursor: str | None = Field(
+        None, max_length=500, description="`next` of the page before; the rest of the request as it was: the page after, of that release"
+    )
+    group_by: Literal["document"] | None = Field(None, description="`document`: its best passages together, ranked as the best of them")
+    group_size: int = Field(1, ge=1, le=10, description="most passages of one document, where the answer is grouped")
+    highlight: bool = Field(False, description="where the query's words stand in each hit")
+    explain: bool = Field(False, description="how each score came about")
+    facets: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default_factory=list,
+        max_length=10,
+        description="`source`, `modified_at.year`, `modified_at.month` or `metadata.NAME`: how many documents that the filters let through"
+        " have which value",
+    )
+    facet_limit: int = Field(10, ge=1, le=100, description="most values of one facet")
+
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> SearchRequest:
+        if self.offset + self.limit > DEEPEST:
+            raise ValueError(f"offset and limit reach {DEEPEST} at most; narrow the search with filters instead")
+        if self.cursor is not None and self.offset:
+            raise ValueError("a cursor says itself where it goes on: leave offset out")
+        return self
 
 
-class Provenance(BaseModel):
-    """Where a passage came from: enough to find the file, the run and the release that put it here."""
-
-    raw_sha256: str = Field(description="sha256 of the file's bytes as parsed")
-    parser: str
-    chunker: str
-    model_digest: str = Field(description="digest of the embedding model")
-    encoder: str = Field(description="fingerprint of weights, tokenizer, pooling, runtime and precision")
-    run_id: str = Field(description="the Dagster run that made this point")
-    release: int = Field(description="the first release that held it")
-
-
-class Place(BaseModel):
-    """A document that says the same, but for a few words."""
-
-    document_id: str
-    uri: str
+def _is_none(value: object) -> bool:
+    """So that what was not asked for is not in the answer, not even as null."""
+    return value is None
 
 
 class Hit(BaseModel):
@@ -104,12 +143,15 @@ class Hit(BaseModel):
     metadata: dict[str, Scalar | list[str]]
     near_duplicates: list[Place] = Field(default_factory=list, description="other documents that hold this passage, or nearly")
     provenance: Provenance
+    highlights: list[Highlight] | None = Field(None, description="where asked for", exclude_if=_is_none)
+    neighbours: list[Neighbour] | None = Field(None, description="where asked for, in reading order", exclude_if=_is_none)
+    explanation: Explanation | None = Field(None, description="where asked for", exclude_if=_is_none)
 
 
 class Degraded(BaseModel):
-    """An arm, or the reranker, that was left out of an answer, and why."""
+    """A part of the work that was left out of an answer, and why: an arm, the reranker, or what there was no time for (`deadline`)."""
 
-    arm: Part
+    arm: Stage
     reason: str
 
 
@@ -132,6 +174,7 @@ class Hint(BaseModel):
 class SearchAnswer(BaseModel):
     """Hits, best first, all from one release."""
 
+    id: str | None = Field(None, description="what feedback on this answer names; null where no log of queries is kept")
     query: str
     mode: Mode
     release: ReleaseRef
@@ -143,6 +186,18 @@ class SearchAnswer(BaseModel):
         description="probability that the first hit is relevant, as the release learned it from judged queries; null where it has"
         " learned nothing, in other modes than hybrid, and when an arm was left out",
     )
+    answerable: bool | None = Field(
+        None, description="whether the index seems to hold anything on the matter at all; null where `confidence` is null"
+    )
+    groups: list[Group] | None = Field(None, description="the documents of a grouped answer, best first", exclude_if=_is_none)
+    facets: dict[str, Facet] | None = Field(None, description="by the name asked for", exclude_if=_is_none)
+    next: str | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="`cursor` of the next page; absent where there is none. It goes on in the very ranking this page is of, for a quarter"
+        " of an hour, and only for the same request by somebody who may read the same",
+    )
+    next_offset: int | None = Field(None, description="`offset` of the next page, if there may be one", exclude_if=_is_none)
     degraded: list[Degraded] = Field(default_factory=list)
     hints: list[Hint] = Field(default_factory=list)
     took_ms: float

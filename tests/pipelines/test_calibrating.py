@@ -58,6 +58,7 @@ def test_a_release_learns_how_sure_its_answers_may_be() -> None:
     sure, unsure = ([value, *[0.0] * (len(SIGNALS) - 1)] for value in (5.0, 1.5))
     assert learned.relevant.probability(sure) > 0.6 > 0.4 > learned.relevant.probability(unsure)
     assert learned.is_answerable(sure)
+    assert learned.stated
     assert not learned.is_answerable([-4.0, *[0.0] * (len(SIGNALS) - 1)])
 
 
@@ -65,3 +66,22 @@ def test_too_little_judged_teaches_nothing_and_asks_nothing_more() -> None:
     searcher = Answers()
     assert learned_confidence(searcher, judged(40), MANIFEST) is None  # type: ignore[arg-type]
     assert len(searcher.asked) == 39
+
+
+class NoSignal(Answers):
+    """Finds the right passage as often, and nothing about an answer tells which it is."""
+
+    def first_with_signals(self, query: str, revision: int, principal: Principal) -> tuple[Payload, tuple[float, ...]] | None:
+        found = super().first_with_signals(query, revision, principal)
+        if found is None or not query[1:].isdigit():
+            return found
+        return found[0], (3.0, *self.random.standard_normal(len(SIGNALS) - 1).tolist())
+
+
+def test_a_probability_that_says_no_more_than_the_mean_is_not_stated_but_what_is_answerable_is() -> None:
+    learned = learned_confidence(NoSignal(), judged(202), MANIFEST)  # type: ignore[arg-type]
+    assert learned is not None
+    assert learned.calibration is not None
+    assert learned.calibration.skill < 0.05
+    assert not learned.stated
+    assert learned.calibration.seen_through > 0.9

@@ -128,11 +128,10 @@ def test_what_moved_is_told_family_by_family_and_nothing_else_happens(
     assert {c.severity for c in checks.values()} == {dg.AssetCheckSeverity.WARN}
     of_letters = {name for (source, name), check in checks.items() if source == "letters" and not check.passed}
     assert of_letters == {check_name(f) for f in ("lengths", "languages", "vocabulary", "vectors", "access", "volume")}
-    assert not [check for (source, _), check in checks.items() if source != "letters" and not check.passed]
+    assert not [check for (source, _), check in checks.items() if source not in ("letters", "query_drift") and not check.passed]
 
     shown = result.asset_materializations_for_node("letters__drift")[0].metadata
     assert (shown["live"].value, shown["baseline"].value) == (3, 2)
-    assert "no query log yet" in str(shown["queries"].value)
     assert "| tokens a passage |" in str(shown["comparison"].value)
     assert all("data:image/png;base64," in str(shown[plot].value) for plot in ("effects", "lengths", "languages"))
     told_of = json.dumps([str(value.value) for value in shown.values()] + [f"{c.description} {c.metadata}" for c in checks.values()])
@@ -140,7 +139,7 @@ def test_what_moved_is_told_family_by_family_and_nothing_else_happens(
 
     (alert,) = told(drifted)
     assert (alert.kind, alert.subject) == ("plumbline.drift", "letters")
-    assert alert.what == "letters is not what it was: access, languages, lengths, vectors, vocabulary, volume drifted."
+    assert alert.what == "letters drifted: access, languages, lengths, vectors, vocabulary, volume."
     assert drifted.home.catalog.pointer().live == 3
     assert len(drifted.home.catalog.releases()) == 3
 
@@ -226,8 +225,8 @@ def test_drift_is_told_again_when_it_is_another(project: Project) -> None:
     settings = project.settings.model_copy(update={"webhook_url": NOWHERE})
     said: list[str] = []
     for drifted in ({"volume": "a"}, {"volume": "b"}, {"volume": "b", "access": "c"}, {}, {}, {"volume": "a"}):
-        alert_drift(settings, "animals", drifted, said.append)
-    alert_drift(project.settings, "animals", {"lengths": "nobody is to be told"}, said.append)
+        alert_drift(settings, "animals", "animals/drift", drifted, said.append)
+    alert_drift(project.settings, "animals", "animals/drift", {"lengths": "nobody is to be told"}, said.append)
     assert [alert.drifted for alert in told(project)] == [["volume"], ["access", "volume"], ["volume"]]
 
 
@@ -256,7 +255,8 @@ class TestSchedules:
 
     def test_a_home_without_sources_has_them_too(self, tmp_path: Path) -> None:
         empty = Settings(home=tmp_path / "home", contracts=tmp_path / "contracts")
-        assert {s.name for s in build_definitions(empty).schedules or ()} == {"ingest_daily", "audit_weekly", "evaluation_monthly"}
+        names = {s.name for s in build_definitions(empty).schedules or ()}
+        assert names == {"ingest_daily", "drift_daily", "audit_weekly", "evaluation_monthly"}
 
 
 def test_a_run_that_only_looks_is_taken_for_dead_once_its_process_is(project: Project, instance: dg.DagsterInstance) -> None:

@@ -16,7 +16,7 @@ from search_index.errors import WrongUsage
 from tests.conftest import ROOT
 
 COMMANDS = [
-    *([name] for name in ("ingest", "search", "serve", "up", "status", "evaluate", "lineage", "keys", "erase", "audit", "doctor")),
+    *([name] for name in ("ingest", "search", "serve", "up", "status", "evaluate", "lineage", "erase", "audit", "doctor")),
     *(["golden", name] for name in ("check", "import", "suggest")),
     *(["releases", name] for name in ("list", "show", "diff", "rollback", "resume", "rebuild")),
     *(
@@ -24,6 +24,7 @@ COMMANDS = [
         for name in ("freeze", "override", "revoke", "pin", "unpin", "vacuum", "shadow", "unshadow", "shadow-report", "canary", "uncanary")
     ),
     *(["sources", name] for name in ("list", "accept", "show")),
+    *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
 ]
 
 
@@ -75,7 +76,8 @@ def test_help_alone_lists_the_commands(capfd: pytest.CaptureFixture[str]) -> Non
         (["evaluate", "--dataset", "nowhere"], "wrong-usage", 2, "nowhere"),
         (["evaluate", "--dataset", ".", "--modes", "best"], "wrong-usage", 2, "best"),
         (["evaluate", "--dataset", ".", "--settings", "colour=red"], "wrong-usage", 2, "colour"),
-        (["keys"], "wrong-usage", 2, "not in this version"),
+        (["keys", "create", "page"], "wrong-usage", 2, "scope"),
+        (["keys", "revoke", "4f09c2a1be"], "nothing-published", 1, "home"),
         (["erase", "docs:a.txt"], "wrong-usage", 2, "not in this version"),
         (["audit"], "wrong-usage", 2, "not in this version"),
     ],

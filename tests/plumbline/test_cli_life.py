@@ -115,6 +115,24 @@ def test_what_was_ingested_is_found_and_cited(shell: Shell) -> None:
         )  # type: ignore[index]
 
 
+def test_a_search_is_narrowed_counted_and_explained(shell: Shell) -> None:
+    shown = shell("search", "how long must a plumb bob settle", "-n", "1", "--facet", "source", "--explain", "--neighbours", "1")
+    assert shown.code == 0
+    assert "source: docs " in shown.out
+    assert "rank 1" in shown.out
+    assert "more with --offset 1" in shown.out
+    more = ("--group", "2", "--diversity", "0.3", "--highlight", "--facet", "modified_at.year")
+    document = shell("search", "plumb bob", *more, "--json").json()
+    assert document["groups"]
+    assert document["hits"][0]["highlights"]  # type: ignore[index]
+    second = shell("search", "plumb bob", "--offset", "1", "-n", "1", "--json").json()["hits"]
+    assert second[0]["rank"] == 2  # type: ignore[index]
+    refused = shell("search", "plumb bob", "--filter", "colour=red", "--json")
+    assert refused.code == 2
+    assert "filter-invalid" in refused.out + refused.err
+    assert shell("search", "plumb bob", "--until", "1999-01-01", "--json").json()["hits"] == []
+
+
 def test_an_empty_answer_says_what_could_not_be_read(shell: Shell) -> None:
     answer = shell("search", "xylophonist", "--mode", "sparse", "--json")
     assert answer.code == 0

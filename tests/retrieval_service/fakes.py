@@ -16,6 +16,7 @@ from typing import cast
 from fastapi.testclient import TestClient
 from pydantic import JsonValue as Json
 
+from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import IndexReader, Payload, Visibility
 from search_index.errors import HomeDamaged, PlumblineError, RevisionUnknown
 from search_index.home import Home, LoadedRelease, trusted_manifest
@@ -161,7 +162,12 @@ class FakeSearcher:
         self.degraded: list[Degraded] = []
 
     def search(
-        self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: frozenset[str] = frozenset()
+        self,
+        request: SearchRequest,
+        release: ReleaseRef,
+        principal: Principal,
+        excluded_documents: frozenset[str] = frozenset(),
+        deadline: Deadline = NEVER,
     ) -> SearchAnswer:
         assert not self.reader.closed, "searched after it was closed"
         self.during()

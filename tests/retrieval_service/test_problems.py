@@ -105,7 +105,8 @@ def test_openapi_declares_problems_stable_ids_and_examples(index: FakeIndex) -> 
     schema = create_app(index.settings, telemetry=Telemetry(io.StringIO()), load=index.load).openapi()
     operations = {o["operationId"]: o for path in schema["paths"].values() for o in path.values()}
     assert set(operations) == {
-        "search", "list_releases", "get_release", "get_lineage", "get_quality", "get_liveness", "get_readiness", "get_metrics",
+        "search", "search_batch", "get_context", "get_document", "give_feedback", "list_reviews",
+        "list_releases", "get_release", "get_lineage", "get_quality", "get_liveness", "get_readiness", "get_metrics",
     }  # fmt: skip
     for operation in operations.values():
         assert operation["tags"]

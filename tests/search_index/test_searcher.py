@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from search_index.bm25 import TermStatistics
+from search_index.confidence import SIGNALS, Confidence, Logistic
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import Ids, Scored, Vector, Visibility
@@ -253,6 +254,15 @@ def test_a_query_far_from_everything_is_hinted_at_even_with_hits(reader: Embedde
     answer = ask(searcher_of(reader, Away()), "golden", filters=Filters(sources=["wiki"]))
     assert [hit.uri for hit in answer.hits] == ["wiki:b.md"]
     assert hints(answer) == ["low_scores"]
+
+
+def test_confidence_that_says_no_more_than_the_mean_is_not_told_but_what_is_answerable_is(reader: EmbeddedReader) -> None:
+    flat = Logistic(means=(0.0,) * len(SIGNALS), scales=(1.0,) * len(SIGNALS), weights=(0.0,) * len(SIGNALS), intercept=0.0)
+    learned = Confidence(relevant=flat, answerable=flat, threshold=0.4)
+    for stated, told in ((True, 0.5), (False, None)):
+        ranking = Ranking(confidence=learned.model_copy(update={"stated": stated}))
+        answer = ask(Searcher(reader, Encoder(), ranking), CORPUS[0].text)
+        assert (answer.confidence, answer.answerable) == (told, True)
 
 
 @pytest.fixture(scope="module")

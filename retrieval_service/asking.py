@@ -1,0 +1,171 @@
+"""Which release answers a request, and the answer: the live one, an older one, the canary, or the one a cursor is pinned to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from retrieval_service.canary import CanaryRelease
+from retrieval_service.cursors import Pinned, cursor_for, expired, pinned_by
+from retrieval_service.live import LiveRelease, Serving
+from retrieval_service.problems import ReleaseLoading, describe
+from retrieval_service.telemetry import Telemetry
+from search_index.deadline import Deadline
+from search_index.errors import DeadlineExceeded, FilterInvalid, NotFound, PlumblineError, RevisionUnknown, WrongUsage
+from search_index.hints import why_missing
+from search_index.home import Home, LoadedRelease, release_ref, searcher_of, trusted_manifest
+from search_index.model.search import OPEN_END, Hint, Principal, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.searcher import Searcher
+
+
+def answer_for(
+    request: SearchRequest,
+    live: LiveRelease,
+    canary: CanaryRelease,
+    principal: Principal,
+    client: str,
+    telemetry: Telemetry,
+    deadline: Deadline,
+) -> SearchAnswer:
+    """An answer of the canary for those who are chosen, and of the live release for all others, and where the canary fails."""
+    if request.cursor is not None:
+        return _next_page(request, live, canary, principal, client, telemetry, deadline)
+    if request.as_of is not None:
+        return answer_of(request, live, principal, telemetry, deadline)
+    with canary.for_one(principal, client) as loaded:
+        if loaded is not None:
+            try:
+                answer = loaded.searcher.search(request, loaded.ref, principal, deadline=deadline)
+                answer = _with_cursor(answer, request, principal, loaded, live)
+            except Exception as e:  # noqa: BLE001 - whoever asks is answered by the live release, and the canary has one failure more
+                if not _callers_own(e):
+                    telemetry.log.warning("canary failed", release=loaded.record.revision, **describe(e))
+                    canary.note(None, by_canary=True)
+            else:
+                canary.note(answer, by_canary=True)
+                return answer
+    try:
+        answer = answer_of(request, live, principal, telemetry, deadline)
+    except PlumblineError as e:
+        if not _callers_own(e):
+            canary.note(None, by_canary=False)
+        raise
+    canary.note(answer, by_canary=False)
+    return answer
+
+
+def _callers_own(error: Exception) -> bool:
+    """Whether it says nothing of the release: who asks for a field that there is not must not get a canary withdrawn."""
+    return isinstance(error, FilterInvalid | WrongUsage | DeadlineExceeded)
+
+
+def answer_of(request: SearchRequest, live: LiveRelease, principal: Principal, telemetry: Telemetry, deadline: Deadline) -> SearchAnswer:
+    """One search on one release, which stays open until the answer is complete."""
+    with live.acquire() as serving:
+        return answer_from(serving, request, release_asked_for(request.as_of, serving), principal, telemetry, deadline)
+
+
+def answer_from(
+    serving: Serving, request: SearchRequest, release: ReleaseRef, principal: Principal, telemetry: Telemetry, deadline: Deadline
+) -> SearchAnswer:
+    """The same on a release that is open, with the cursor of the next page and, where nothing was found, why that may be."""
+    loaded = serving.loaded
+    answer = loaded.searcher.search(request, release, principal, deadline=deadline)
+    answer = _pinned_on(answer, Pinned(release.revision, loaded.record.revision, 0), request, principal, serving.home)
+    if answer.hits:
+        return answer
+    return answer.model_copy(update={"hints": [*answer.hints, *why_nothing(request.filters.sources, serving, telemetry)]})
+
+
+def release_asked_for(as_of: int | datetime | None, serving: Serving) -> ReleaseRef:
+    """The live release, or the older one that ``as_of`` names, once its signature holds.
+
+    Errors:
+        RevisionUnknown: it was never published, is no longer retained, or belongs to another index.
+        ReleaseUntrusted: its manifest is not what was signed.
+        ReleaseLoading: it is newer than what this process has loaded.
+    """
+    loaded = serving.loaded
+    if as_of is None:
+        return loaded.ref
+    if isinstance(as_of, int) and not 0 < as_of < OPEN_END:
+        raise RevisionUnknown(f"There is no release {as_of}.", "`plumbline releases list` shows those there are.")
+    record = serving.home.catalog.resolve(as_of)
+    if record.revision == loaded.record.revision:
+        return loaded.ref
+    manifest = trusted_manifest(serving.home, record)
+    if manifest.index != loaded.manifest.index:
+        raise RevisionUnknown(
+            f"Release {record.revision} belongs to another index ({manifest.index[:12]}) than the live one ({loaded.manifest.index[:12]}).",
+            "Roll back to it with `plumbline releases rollback`, or ask for a release of the live index.",
+        )
+    if record.revision > loaded.reader.directory_revision:
+        raise ReleaseLoading(f"Release {record.revision} was published a moment ago and is being loaded.", "Ask again in a second.")
+    return release_ref(record)
+
+
+def why_nothing(sources: list[str], serving: Serving, telemetry: Telemetry) -> list[Hint]:
+    """Sources whose newest documents the answer could not have held: held back by a gate, or quarantined."""
+    try:
+        quarantined = serving.home.catalog.quarantined()
+    except PlumblineError as e:  # a hint is not worth an answer
+        telemetry.log.warning("no quarantine hint", slug=e.slug, what=e.what)
+        quarantined = {}
+    return why_missing(serving.loaded.manifest.held, quarantined, set(sources))
+
+
+def _next_page(
+    request: SearchRequest,
+    live: LiveRelease,
+    canary: CanaryRelease,
+    principal: Principal,
+    client: str,
+    telemetry: Telemetry,
+    deadline: Deadline,
+) -> SearchAnswer:
+    """The page that a cursor leads to, in the very ranking that the page before was of.
+
+    Errors:
+        CursorInvalid: it is no cursor of this request.
+        CursorExpired: it is too old, or its release is no longer held.
+    """
+    with live.acquire() as serving, canary.for_one(principal, client) as tried:
+        pinned = pinned_by(request.cursor or "", request, principal, serving.home.signing_key())
+        page = request.model_copy(update={"cursor": None, "offset": pinned.offset})
+        try:
+            if tried is not None and tried.record.revision == pinned.ranked_by:
+                searcher, release = tried.searcher, tried.ref
+            else:
+                searcher, release = _ranking_of(pinned, serving)
+            answer = searcher.search(page, release, principal, deadline=deadline)
+        except (RevisionUnknown, NotFound):
+            telemetry.log.info("page no longer held", release=pinned.revision)
+            raise expired() from None
+        return _pinned_on(answer, pinned, request, principal, serving.home)
+
+
+def _ranking_of(pinned: Pinned, serving: Serving) -> tuple[Searcher, ReleaseRef]:
+    """What ranks as ``pinned.ranked_by`` did, over what is open; and the release whose revision is looked at."""
+    loaded, home = serving.loaded, serving.home
+    release = release_asked_for(pinned.revision, serving)
+    if pinned.ranked_by == loaded.record.revision:
+        return loaded.searcher, release
+    manifest = trusted_manifest(home, home.catalog.release(pinned.ranked_by))
+    if manifest.index != loaded.manifest.index:
+        raise RevisionUnknown(f"Release {pinned.ranked_by} belongs to another index.")
+    if manifest.ranking == loaded.manifest.ranking:
+        return loaded.searcher, release
+    return searcher_of(home, manifest, loaded.reader), release
+
+
+def _with_cursor(answer: SearchAnswer, request: SearchRequest, principal: Principal, by: LoadedRelease, live: LiveRelease) -> SearchAnswer:
+    if answer.next_offset is None:
+        return answer
+    with live.acquire() as serving:
+        return _pinned_on(answer, Pinned(answer.release.revision, by.record.revision, 0), request, principal, serving.home)
+
+
+def _pinned_on(answer: SearchAnswer, pinned: Pinned, request: SearchRequest, principal: Principal, home: Home) -> SearchAnswer:
+    if answer.next_offset is None:
+        return answer
+    following = pinned._replace(offset=answer.next_offset)
+    return answer.model_copy(update={"next": cursor_for(following, request, principal, home.signing_key())})
