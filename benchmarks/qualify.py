@@ -181,6 +181,7 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "gates": measured("What gates cost of an ingest", "benchmarks.gates"),
     "peers": measured("Ingest beside other libraries", "benchmarks.peers"),
     "retrieval": retrieval,
+    "tuning": measured("Rankings: defaults, tuned on half of the queries, adapted", "benchmarks.tuning"),
 }
 
 

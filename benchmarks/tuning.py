@@ -1,14 +1,17 @@
 """How good rankings are by default, tuned and adapted: nDCG@10 through the search path on public collections with judgements.
 
-Run ``python -m benchmarks.tuning --homes FOLDER``; collections are taken from ``../shared/data`` beside the checkout. Homes are kept, so a
-second run does not ingest again.
+Run ``python -m benchmarks.tuning``; collections are taken from ``../shared/data`` beside the checkout. With ``--homes FOLDER`` homes
+are kept, so that a second run does not ingest again.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from pydantic import JsonValue as Json
@@ -23,7 +26,7 @@ from quality_checks.golden import import_beir
 from quality_checks.judged_queries import MEASURE, JudgedQuery, judged_queries
 from quality_checks.metrics import mean_ci95
 from quality_checks.passages_in_memory import passages_in_memory
-from quality_checks.tuning import SEED, estimate_of, tune_fusion
+from quality_checks.tuning import SEED, tune_fusion
 from search_index.fusion import Ranking
 from search_index.home import Home, open_release
 from search_index.model.search import Mode
@@ -44,7 +47,7 @@ def evaluated(dataset: Path, home: Path, tuning: str) -> dict[str, Json]:
 
 def halves(dataset: Path, folder: Path) -> list[tuple[Ranking, np.ndarray, np.ndarray]]:
     """For either half of the queries: the ranking tuned on the other, and this half's nDCG@10 without and with it, by the searcher."""
-    home = Home(Settings(home=folder))
+    home = Home(Settings(home=folder, models=Settings().models_dir))
     loaded = open_release(home, home.catalog.resolve(None))
     try:
         golden = import_beir(dataset / "queries.jsonl", dataset / "qrels.tsv", source_name_for(str(dataset)))
@@ -61,7 +64,7 @@ def halves(dataset: Path, folder: Path) -> list[tuple[Ranking, np.ndarray, np.nd
         found = []
         for chosen_on, measured_on in ((queries[::2], queries[1::2]), (queries[1::2], queries[::2])):
             ranking, trial = tune_fusion(passages, chosen_on, encoder.encode_query, Ranking(), None)
-            print(f"  {len(chosen_on)} queries: {trial.reason} {trial.estimate.model_dump() if trial.estimate else ''}", flush=True)
+            sys.stderr.write(f"{dataset.name}, {len(chosen_on)} queries: {trial.reason}\n")
             found.append((ranking, values(Ranking(), measured_on), values(ranking, measured_on)))
         return found
     finally:
@@ -69,29 +72,50 @@ def halves(dataset: Path, folder: Path) -> list[tuple[Ranking, np.ndarray, np.nd
         home.catalog.close()
 
 
-def show(name: str, values: np.ndarray) -> None:
-    """A mean and its interval."""
+def told(values: np.ndarray) -> str:
+    """A mean and its 95 % interval."""
     mean, low, high = mean_ci95(values.tolist(), SEED)
-    print(f"  {name}: {mean:.4f} ({low:.4f}, {high:.4f})", flush=True)
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def measured(report: dict[str, Json], mode: Mode) -> str:
+    """nDCG@10 of a mode in a report of ``plumbline evaluate``, with its interval."""
+    modes = cast(dict[str, dict[str, dict[str, Json]]], report["modes"])
+    found = modes[mode]["ndcg@10"]
+    low, high = cast(list[float], found["ci95"])
+    return f"{found['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def row(*cells: str) -> None:
+    """One line of the table, as soon as it is known."""
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
-    """Print all three tables."""
+    """Measure and print, a collection at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--homes", type=Path, required=True, help="where homes are kept")
+    parser.add_argument("--homes", type=Path, help="where homes are kept; without it they are thrown away")
     parser.add_argument("--collections", nargs="*", default=COLLECTIONS)
     arguments = parser.parse_args()
-    for name in arguments.collections:
-        home = arguments.homes / name
-        report = evaluated(DATA / name, home, "off")
-        print(f"{name}, defaults: {report['modes']}\n  ingest: {report['ingest']}", flush=True)
-        for ranking, before, after in halves(DATA / name, home):
-            show(f"the other half by default ({len(before)} queries)", before)
-            show(f"tuned: weight {ranking.dense_weight}, depth {ranking.depth}, feedback {ranking.feedback}", after)
-            print(f"  difference: {estimate_of(before, after).model_dump()}", flush=True)
-        if (DATA / name / "qrels_train.tsv").is_file():
-            report = evaluated(DATA / name, home, "auto")
-            print(f"{name}, adapter from its training queries: {report['modes']}\n  {report['ranking']}", flush=True)
+    row("collection", "ranking", "queries", "hybrid", "dense", "sparse")
+    row(*["---"] * 6)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in arguments.collections:
+            home = (arguments.homes or Path(scratch)) / name
+            report = evaluated(DATA / name, home, "off")
+            found = halves(DATA / name, home)
+            asked = str(sum(len(before) for _, before, _ in found))
+            row(name, "defaults", asked, *(measured(report, mode) for mode in MODES))
+            for ranking, before, after in found:
+                chosen = "the defaults" if ranking == Ranking() else f"weight {ranking.dense_weight}, depth {ranking.depth}"
+                row(name, "defaults, on one half", str(len(before)), told(before), "", "")
+                row(name, f"tuned on the other half: {chosen}", str(len(after)), told(after), "", "")
+            both = [np.concatenate([each[at] for each in found]) for at in (1, 2)]
+            row(name, "tuned on the other half, both together", asked, told(both[1]), f"gain {(both[1] - both[0]).mean():+.4f}", "")
+            if (DATA / name / "qrels_train.tsv").is_file():
+                report = evaluated(DATA / name, home, "auto")
+                row(name, "adapter from its training queries", asked, *(measured(report, mode) for mode in MODES))
 
 
 if __name__ == "__main__":
