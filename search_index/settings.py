@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_body: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
+    publish: Literal["live", "beside"] = Field(
+        "live", description="what becomes of a release that passes its gates: it goes live, or waits beside the live one to be resumed"
+    )
     retain_releases: int = Field(10, ge=1, description="how many published releases as-of and rollback can reach")
     ranking: Ranking = Field(default_factory=Ranking, description="how hits are ranked; where any of it is given, nothing is tuned")
     reranker: Path | None = Field(None, description="folder of a cross-encoder that scores the best of a hybrid ranking anew")

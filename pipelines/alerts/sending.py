@@ -24,7 +24,7 @@ def alert_decision(settings: Settings, decision: Decision, log: Callable[[str], 
     held = {source: digest_of(list(reasons)) for source, reasons in decision.held.items()}
     before = told.get("held", {})
     alerts = [_held(settings, source, decision.held[source]) for source in held if before.get(source) != held[source]]
-    if decision.status == "published":
+    if decision.status in ("published", "beside"):
         alerts.append(_published(settings, decision))
     if decision.status == "refused":
         alerts.append(_refused(settings, decision))
@@ -91,7 +91,9 @@ def _published(settings: Settings, decision: Decision) -> Alert:
     counts: dict[str, Json] = dict(decision.counts)
     held = f"; held: {', '.join(sorted(decision.held))}" if decision.held else ""
     spite = f", in spite of failed checks: {decision.override.says}" if decision.overridden and decision.override else ""
-    what = f"Release {decision.revision} is live with {counts.get('documents')} documents and {counts.get('chunks')} passages{held}{spite}."
+    stands = "is live" if decision.status == "published" else f"waits beside release {decision.live}, which is live,"
+    holds = f"with {counts.get('documents')} documents and {counts.get('chunks')} passages"
+    what = f"Release {decision.revision} {stands} {holds}{held}{spite}."
     facts: dict[str, Json] = {
         "revision": decision.revision,
         "counts": counts,

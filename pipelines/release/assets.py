@@ -183,7 +183,7 @@ def release(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Works
         metadata={
             "status": decision.status,
             "live": decision.live or 0,
-            "unchanged": decision.status != "published",
+            "unchanged": decision.status not in ("published", "beside"),
             "held": dg.MetadataValue.json(dict(decision.held)),
             "counts": dg.MetadataValue.json(decision.counts),
             "reasons": dg.MetadataValue.json(list(decision.reasons)),
@@ -201,7 +201,7 @@ def _override(decision: Decision) -> dict[str, dg.MetadataValue]:
 
 def _tidy(workspace: Workspace, decision: Decision, warn: Callable[[str], None]) -> None:
     """Delete what the release just published has made too old. That it could not be deleted is no reason to fail a publish."""
-    if decision.status == "published":
+    if decision.status in ("published", "beside"):
         try:
             vacuum_after_publish(workspace.home, workspace.lake)
         except PlumblineError as e:

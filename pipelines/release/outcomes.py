@@ -48,8 +48,9 @@ class DoneAhead:
 class Decision:
     """How a run's release ended.
 
-    ``status`` is ``published``, ``unchanged``, ``held`` (nothing left to publish), ``refused``, or ``frozen``: its gates let it through
-    and a person had stopped publishing. ``overridden`` are the failed verdicts that an override excused.
+    ``status`` is ``published``, ``beside`` (published, and waits to be resumed while another is live), ``unchanged``, ``held`` (nothing
+    left to publish), ``refused``, or ``frozen``: its gates let it through and a person had stopped publishing. ``overridden`` are the
+    failed verdicts that an override excused.
     """
 
     status: str

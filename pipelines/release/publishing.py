@@ -41,10 +41,12 @@ def conclude(workspace: Workspace) -> Decision:
         staged.candidate.discard()
         catalog.reject(manifest.revision, reasons)
     workspace.candidate = None
+    live = catalog.pointer().live
+    through = "published" if live == manifest.revision else "beside"
     return Decision(
-        status="frozen" if freeze is not None else "refused" if reasons else "published",
+        status="frozen" if freeze is not None else "refused" if reasons else through,
         revision=manifest.revision,
-        live=catalog.pointer().live,
+        live=live,
         held={h.source: h.reasons for h in manifest.held},
         reasons=reasons,
         gates={f"{v.subject}/{v.check}": v.outcome for v in ruling.decided_by},
@@ -68,7 +70,8 @@ def _publish(workspace: Workspace, staged: StagedCandidate, overridden: list[str
         staged.candidate.publish()
         catalog.record_manifest(manifest, manifest.sign(workspace.home.signing_key()))
         catalog.record_overridden(manifest.revision, overridden)
-        catalog.publish(manifest.revision, manifest.parent, getpass.getuser())
+        publish = catalog.publish_beside if workspace.settings.publish == "beside" else catalog.publish
+        publish(manifest.revision, manifest.parent, getpass.getuser())
     except PlumblineError as e:
         return [str(e)]
     return []

@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
             typer.Argument(metavar="PATH", help="A folder, file, archive, sitemap or fsspec URL; without it every source with a contract."),
         ] = None,
         name: Annotated[str | None, typer.Option("--name", help="What to call the source; made from PATH unless given.")] = None,
+        beside: Annotated[
+            bool, typer.Option("--beside", help="Publish what passes its gates beside the live release, which stays live until `resume`.")
+        ] = False,
         no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave with 4 when another run is writing, instead of waiting.")] = False,
     ) -> Result:
         """Bring sources up to date, and publish what passes its gates.
@@ -39,7 +42,7 @@ def register(app: typer.Typer) -> None:
         from plumbline.cli.settings import load_settings
         from search_index.errors import WrongUsage
 
-        settings = load_settings()
+        settings = load_settings({"publish": "beside"} if beside else {})
         if path is None:
             if name is not None:
                 raise WrongUsage("--name goes with a PATH.", "Give the folder or file it names, or leave --name out.")

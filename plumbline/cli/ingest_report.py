@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from search_index.model.release import Stage
     from search_index.settings import Settings
 
-Status = Literal["published", "unchanged", "held", "refused", "frozen", "failed"]
+Status = Literal["published", "beside", "unchanged", "held", "refused", "frozen", "failed"]
 
 COUNTS = (
     "seen", "added", "changed", "removed", "unchanged", "parsed", "quarantined", "chunks", "embedded", "reused", "staged", "retired",
@@ -67,7 +67,7 @@ def summarise(settings: Settings, outcome: Outcome) -> Summary:
         unexplained = [f for f in outcome.failures if not _explained(f, decision.held)]
         if status not in ("refused", "frozen") and unexplained:
             status, reasons = "failed", unexplained
-    if decision is not None and decision.status == "published" and decision.revision is not None:
+    if decision is not None and decision.status in ("published", "beside") and decision.revision is not None:
         for source, (staged, retired) in _points_changed(home, decision.revision).items():
             sources.setdefault(source, dict.fromkeys(COUNTS, 0)).update(staged=staged, retired=retired)
     quarantined = {source: counts["quarantined"] for source, counts in sources.items() if counts["quarantined"]}
@@ -182,6 +182,11 @@ def _release_line(summary: Summary) -> str:
         changes = f"{c.get('staged', 0)} added, {c.get('retired', 0)} retired"
         return (
             f"[bold green]Published[/bold green]: {live} with {c.get('documents', 0)} documents, {c.get('chunks', 0)} passages ({changes})."
+        )
+    if summary.status == "beside":
+        return (
+            f"[bold green]Published beside[/bold green]: {live}, and release {summary.candidate} waits. "
+            "Try it with `plumbline releases shadow` or `canary`; `plumbline releases resume` makes it live."
         )
     if summary.status == "unchanged":
         return f"[green]Nothing changed[/green]: {live}."

@@ -92,7 +92,7 @@ def _rolled_back(before: int | None, revision: int) -> None:
 def _resumed(before: int | None, head: int | None, frozen: Freeze | None) -> None:
     console = out()
     if before != head:
-        console.print(f"Release {head}, the one published last, is live again (was {before}).")
+        console.print(f"Release {head}, the one published last, is live now (was {before}).")
     if frozen is not None:
         console.print(f"Lifted: {frozen.says}.", markup=False, soft_wrap=True)
     console.print("Publishing goes on. To bring the sources up to date: [cyan]plumbline ingest[/cyan]")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from search_index.errors import Busy, DiskFull, HomeDamaged, PlumblineError, ServerUnavailable, WrongUsage
 
@@ -96,7 +104,7 @@ def _of_postgresql(where: str, error: SQLAlchemyError) -> PlumblineError:
         return DiskFull("The catalog cannot be written: the database server's disk is full.", "Make room there and run the command again.")
     if state.startswith(_CONTENDED):
         return Busy(f"The catalog at {where} was changed at the same time by another process ({kind}).", "Run the command again.")
-    if state.startswith(_AWAY) or not state:
+    if state.startswith(_AWAY) or (not state and isinstance(error, OperationalError | InterfaceError)):
         return ServerUnavailable(
             f"The catalog at {where} cannot be reached ({kind}).",
             "Look whether the database server runs, and whether the database, the user and the password are right.",

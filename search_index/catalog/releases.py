@@ -117,6 +117,17 @@ class Releases(Database):
         Errors:
             Refused: the head moved since the candidate was staged, publishing is paused or frozen, or it is no candidate.
         """
+        self._publish(revision, expected_head, actor, None)
+
+    def publish_beside(self, revision: int, expected_head: int | None, actor: str) -> None:
+        """The same, but what is live stays so, and publishing pauses until it is resumed. Where nothing is live, it goes live.
+
+        Errors:
+            Refused: as ``publish``.
+        """
+        self._publish(revision, expected_head, actor, f"release {revision} waits beside the live one")
+
+    def _publish(self, revision: int, expected_head: int | None, actor: str, waits: str | None) -> None:
         with self._alone() as c:
             row = c.execute(select(t.pointer)).mappings().first()
             head, live, paused = (row["head"], row["live"], row["paused"]) if row else (None, None, None)
@@ -134,13 +145,17 @@ class Releases(Database):
             done = c.execute(
                 update(t.releases)
                 .where(t.releases.c.revision == revision, t.releases.c.status == "candidate", t.releases.c.manifest.is_not(None))
-                .values(status="live", published_at=at)
+                .values(status="retired" if waits and live is not None else "live", published_at=at)
             )
             if done.rowcount != 1:
                 raise Refused(f"Release {revision} is not a candidate.", "Run the ingest again.")
+            c.execute(delete(t.pointer))
+            if waits and live is not None:
+                c.execute(insert(t.pointer).values(id=1, live=live, head=revision, paused=waits, updated_at=at))
+                c.execute(insert(t.pointer_moves).values(at=at, live=live, action="beside", actor=actor, reason=waits))
+                return
             if live is not None:
                 c.execute(update(t.releases).where(t.releases.c.revision == live).values(status="retired"))
-            c.execute(delete(t.pointer))
             c.execute(insert(t.pointer).values(id=1, live=revision, head=revision, paused=None, updated_at=at))
             c.execute(insert(t.pointer_moves).values(at=at, live=revision, action="publish", actor=actor, reason=""))
 
