@@ -70,6 +70,7 @@ class Confidence(BaseModel):
     relevant: Logistic = Field(description="that the top passage is relevant")
     answerable: Logistic = Field(description="that the index holds something on the matter")
     threshold: float = Field(ge=0, le=1, description="below this probability of being answerable there is no good answer")
+    stated: bool = Field(True, description="whether the first is told: false where it was hardly better than always stating the mean")
     calibration: Calibration | None = Field(None, description="as measured when it was learned, out of fold")
 
     def is_answerable(self, signals: Sequence[float]) -> bool:

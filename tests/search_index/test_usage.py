@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +14,10 @@ from search_index.model.usage import Feedback, FeedbackKind, LoggedQuery, pseudo
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(catalog_url)
+    yield opened
+    opened.close()
 
 
 def query(id: str, *, age: timedelta = timedelta(), confidence: float | None = 0.9, hits: int = 3, took_ms: float = 8.0) -> LoggedQuery:
