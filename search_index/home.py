@@ -38,14 +38,23 @@ class Home:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine that settings ask for.
+        """The engine that settings ask for: a Qdrant server's where they name one, the embedded one where they do not."""
+        settings = self.settings
+        if settings.qdrant_url is None:
+            return EmbeddedEngine(settings.root / "index")
+        from search_index.engine import server_client
+        from search_index.engine.server import ServerEngine
 
-        Errors:
-            WrongUsage: a Qdrant server is asked for, which this version cannot use.
-        """
-        if self.settings.qdrant_url:
-            raise WrongUsage("PLUMBLINE_QDRANT_URL is set, but this version has the embedded engine only.", "Unset it.")
-        return EmbeddedEngine(self.settings.root / "index")
+        server = server_client.Server(
+            settings.qdrant_url, settings.qdrant_prefix, settings.qdrant_api_key, settings.qdrant_timeout, settings.qdrant_write_timeout
+        )
+        return ServerEngine(server, settings.ledgers, server_client.connect)
+
+    def close(self) -> None:
+        """Let go of the catalog and the engine, where they were ever asked for. Readers of a server's engine are of no use afterwards."""
+        for part in ("catalog", "engine"):
+            if part in self.__dict__:
+                self.__dict__.pop(part).close()
 
     def signing_key(self) -> bytes:
         """The key that signs releases, kept apart from the catalog; made at first use, readable by its owner only."""

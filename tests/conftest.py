@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import pytest
 from tests.network import NoNetwork, guarded, no_network
 
 if TYPE_CHECKING:
+    from tests.postgresql import PostgreSQL
     from tests.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,12 +35,16 @@ _QUIET = {
 }
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HF_HOME")
 _ROUNDS = "PLUMBLINE_ROUNDS"
+REAL_QDRANT = "REAL_QDRANT_URL"
+"""What ``PLUMBLINE_QDRANT_URL`` said: for the tests of the server engine alone, since any other would use that server too."""
 
 _home = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put the environment right before any library is imported, since some read it only then; workers of xdist inherit it."""
+    if "PLUMBLINE_QDRANT_URL" in os.environ:
+        os.environ[REAL_QDRANT] = os.environ["PLUMBLINE_QDRANT_URL"]
     for name in [name for name in os.environ if name.startswith(("PLUMBLINE_", "DAGSTER_", "QDRANT_")) and name != _ROUNDS]:
         del os.environ[name]
     home = Path(tempfile.mkdtemp(prefix="plumbline-tests-home-"))
@@ -98,6 +103,18 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, started when first asked for; the test is skipped where Debian's package is not installed."""
+    from tests.postgresql import started
+
+    server = started()
+    if isinstance(server, str):
+        pytest.skip(server)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import qdrant_edge as edge
 from search_index.bm25 import Bm25Settings, TermStatistics
 from search_index.engine import directory, shard
 from search_index.engine import ledger as ledgers
+from search_index.engine.about import About, answers_for, oldest_of, statistics_needed
 from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine, Kept, Superseded
-from search_index.engine.opening import REBUILD, About, read_about, read_ledger
+from search_index.engine.opening import REBUILD, read_about, read_ledger
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
 
@@ -183,6 +184,9 @@ class EmbeddedEngine(Engine):
         """Bytes the revision's directory takes on disk."""
         return directory.bytes_in(self._folder(index, revision))
 
+    def close(self) -> None:
+        """Nothing is shared: each reader has its own."""
+
     def _folder(self, index: str, revision: int) -> Path:
         folder = self._root / index / directory.name_of(revision)
         if not folder.is_dir():
@@ -225,41 +229,27 @@ def _build(
     # Not written over: the copy may share its blocks with the head, and readers map the head's.
     (building / "points.arrow").unlink(missing_ok=True)
     ledgers.write(rows, building / "points.arrow")
-    answers_for = _answers_for(before, retained)
-    oldest = min([*answers_for, revision]) if answers_for is not None else before.oldest if before else revision
+    answered = answers_for(before, retained)
     (building / "statistics").mkdir(exist_ok=True)
     statistics.updated(delta.added, plan.closed).save(building / "statistics" / f"{revision}.npz")
-    _prune_statistics(building / "statistics", answers_for)
+    _prune_statistics(building / "statistics", answered)
     about = About(
         revision=revision,
-        oldest=oldest,
+        oldest=oldest_of(before, revision, answered),
         points=rows.num_rows,
         dimension=dimension,
         bm25=bm25,
         content=ledgers.content_hash(rows),
         fields=fields,
-        retained=answers_for,
+        retained=answered,
     )
     (building / "about.json").write_text(about.model_dump_json(indent=1))
     return about
 
 
-def _answers_for(before: About | None, retained: Sequence[int] | None) -> list[int] | None:
-    """Of the revisions to be retained those that the head holds: what was deleted once does not come back."""
-    if before is None:
-        return None if retained is None else []
-    if retained is None:
-        return None if before.retained is None else [*before.retained, before.revision]
-    return sorted(r for r in set(retained) if before.holds(r))
-
-
-def _prune_statistics(folder: Path, answers_for: Sequence[int] | None) -> None:
-    """Statistics answer up to the next saved ones, so of those before a revision that is kept the newest stays."""
-    if answers_for is None:
-        return
-    saved = sorted(int(path.stem) for path in folder.glob("*.npz"))
-    needed = {saved[-1]} | {max(s for s in saved if s <= kept) for kept in answers_for}
-    for revision in set(saved) - needed:
+def _prune_statistics(folder: Path, answered: Sequence[int] | None) -> None:
+    saved = {int(path.stem) for path in folder.glob("*.npz")}
+    for revision in saved - statistics_needed(sorted(saved), answered):
         (folder / f"{revision}.npz").unlink()
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from search_index.engine.interface import Visibility
-from search_index.model.search import Scalar
+from search_index.errors import WrongUsage
+from search_index.model.filters import MetadataCondition, Scalar
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The field, or one of its values where it is a list, is one of ``values``; a point without the field does not match."""
+    """The field, or one of its values where it is a list, is one of ``values``; without values, or without the field, none matches."""
 
     key: str
     values: tuple[str, ...] | tuple[bool, ...]
@@ -29,13 +30,20 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """The point does not have the field, or it is null or an empty list."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Either:
     """At least one of ``of`` holds."""
 
     of: tuple[Condition, ...]
 
 
-Condition: TypeAlias = OneOf | Between | Either
+Condition: TypeAlias = OneOf | Between | Absent | Either
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +72,38 @@ def conditions(visibility: Visibility) -> Conditions | None:
     if filters.modified_from or filters.modified_to:
         since, until = (moment.timestamp() if moment else None for moment in (filters.modified_from, filters.modified_to))
         must.append(Between("modified_ts", at_least=since, below=until))
-    for key, value in filters.metadata.items():
-        must.append(equals(metadata_field(key), value if isinstance(value, list) else [value]))
     excluded = visibility.excluded_documents
-    return Conditions(tuple(must), (OneOf("document_id", tuple(sorted(excluded))),) if excluded else ())
+    must_not: list[Condition] = [OneOf("document_id", tuple(sorted(excluded)))] if excluded else []
+    for name, value in filters.metadata.items():
+        key = metadata_field(name)
+        if isinstance(value, MetadataCondition):
+            meeting, barring = _of_metadata(key, value)
+            must += meeting
+            must_not += barring
+        else:
+            must.append(equals(key, value if isinstance(value, list) else [value]))
+    return Conditions(tuple(must), tuple(must_not))
+
+
+def _of_metadata(key: str, wanted: MetadataCondition) -> tuple[list[Condition], list[Condition]]:
+    """What has to hold and what must not. A range of dates has been turned into the values within it, see ``metadata.resolved``."""
+    must: list[Condition] = []
+    must_not: list[Condition] = []
+    if wanted.bounds:
+        must.append(Between(key, _number(wanted.gte), _number(wanted.gt), _number(wanted.lte), _number(wanted.lt)))
+    if wanted.any is not None:
+        must.append(equals(key, wanted.any) if wanted.any else OneOf(key, ()))
+    if wanted.none:
+        must_not.append(equals(key, wanted.none))
+    if wanted.exists is not None:
+        (must_not if wanted.exists else must).append(Absent(key))
+    return must, must_not
+
+
+def _number(bound: float | str | None) -> float | None:
+    if isinstance(bound, str):
+        raise WrongUsage("An engine compares numbers; a range of dates has to be resolved first.", "Ask through the searcher.")
+    return bound
 
 
 def metadata_field(key: str) -> str:
@@ -76,7 +112,7 @@ def metadata_field(key: str) -> str:
 
 
 def equals(key: str, values: list[Scalar]) -> Condition:
-    """The field equals one of ``values``. Numbers equal by value, so 5 finds 5.0; True is not 1."""
+    """The field equals one of ``values``, of which there is one at least. Numbers equal by value, so 5 finds 5.0; True is not 1."""
     parts: list[Condition] = [OneOf(key, (value,)) for value in values if isinstance(value, bool)]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     parts += [Between(key, at_least=number, at_most=number) for number in numbers]

@@ -7,7 +7,7 @@ interrupted one is repeated, and what it left half done is removed by ``recover`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -90,6 +90,15 @@ class Scored:
     scores: Vector
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """What is known of a document without its text. ``modified_ts`` is in epoch seconds."""
+
+    source: str
+    modified_ts: float | None
+    metadata: Mapping[str, Json]
+
+
 class IndexReader(Protocol):
     """Answers for every revision one directory or collection holds. Safe for use by many threads at once."""
 
@@ -106,6 +115,14 @@ class IndexReader(Protocol):
     @property
     def bm25(self) -> Bm25Settings:
         """The settings the stored term weights were made with."""
+        ...
+
+    @property
+    def metadata_fields(self) -> Sequence[str]:
+        """Names of metadata fields that points of any revision have, whoever may read them: not to be shown before that is looked at.
+
+        Where there are more than 64, some may be left out.
+        """
         ...
 
     def check(self, revision: int) -> None:
@@ -140,12 +157,26 @@ class IndexReader(Protocol):
         """Payloads by point id. Of ids a search gave; nothing is filtered here."""
         ...
 
-    def find(self, visibility: Visibility, chunk_id: str | None = None, document_id: str | None = None) -> list[Payload]:
-        """Visible payloads of one chunk or one document, in order of ``ordinal``."""
+    def find(
+        self,
+        visibility: Visibility,
+        chunk_id: str | None = None,
+        document_id: str | None = None,
+        ordinals: tuple[int, int] | None = None,
+    ) -> list[Payload]:
+        """Visible payloads of one chunk or one document, in order of ``ordinal``; ``ordinals`` are the first and last wanted."""
         ...
 
     def count(self, visibility: Visibility) -> int:
         """How many points are visible, exactly."""
+        ...
+
+    def documents(self, visibility: Visibility) -> list[str]:
+        """Ids of the documents that have a visible point, rising."""
+        ...
+
+    def facts(self, revision: int) -> Mapping[str, DocumentFacts]:
+        """Of every document of ``revision``, by id. To be looked up for ids that ``documents`` gave: nothing is filtered here."""
         ...
 
     def statistics(self, revision: int) -> TermStatistics:
@@ -284,5 +315,9 @@ class Engine(Protocol):
         ...
 
     def size_of(self, index: str, revision: int) -> int:
-        """Bytes on disk."""
+        """Bytes on disk, or at least what is known of them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections that readers share. What is asked for afterwards makes new ones. Idempotent."""
         ...

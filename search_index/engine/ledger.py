@@ -92,7 +92,13 @@ def content_hash(ledger: pa.Table) -> str:
 
 def write(ledger: pa.Table, path: Path) -> None:
     """Write as an uncompressed Arrow file, to be mapped into memory by readers, which then share it."""
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, ledger.schema) as writer:
+    with pa.OSFile(str(path), "wb") as file:
+        write_to(ledger, file)
+
+
+def write_to(ledger: pa.Table, file: pa.NativeFile) -> None:
+    """The same, to a file that is open."""
+    with pa.ipc.new_file(file, ledger.schema) as writer:
         writer.write_table(ledger)
 
 
@@ -103,7 +109,12 @@ def read(path: Path) -> pa.Table:
         OSError, pa.ArrowInvalid: it is missing, cut short or of another schema.
     """
     with pa.memory_map(str(path), "r") as file:
-        table = pa.ipc.open_file(file).read_all()
+        return read_from(file)
+
+
+def read_from(file: pa.NativeFile) -> pa.Table:
+    """The same, from a file that is open; of one that is mapped, nothing is copied."""
+    table = pa.ipc.open_file(file).read_all()
     if not table.schema.equals(LEDGER):
         raise pa.ArrowInvalid("not a ledger")
     return table

@@ -7,40 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import qdrant_edge as edge
-from pydantic import BaseModel, ConfigDict
 
-from search_index.bm25 import Bm25Settings
 from search_index.engine import ledger as ledgers
+from search_index.engine.about import About
 from search_index.engine.filters import conditions
 from search_index.engine.interface import Visibility
-from search_index.engine.shard import DENSE, SPARSE, as_filter, engine_errors
+from search_index.engine.shard import as_filter, engine_errors
+from search_index.engine.stored_point import DENSE, SPARSE
 from search_index.errors import HomeDamaged
 
 REBUILD = "Run `plumbline doctor`; publish again to build it anew from the tables."
-
-
-class About(BaseModel):
-    """``about.json``: what a directory is.
-
-    ``oldest`` is the first revision all of whose points are still there. ``retained`` names the older ones it answers for, None
-    where nothing was ever deleted between.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    revision: int
-    oldest: int
-    points: int
-    dimension: int
-    bm25: Bm25Settings
-    content: str
-    fields: dict[str, str]
-    retained: list[int] | None = None
-
-    def holds(self, revision: int) -> bool:
-        """Whether every point that ``revision`` sees is there."""
-        between = self.retained is None or revision == self.revision or revision in self.retained
-        return self.oldest <= revision <= self.revision and between
 
 
 def read_about(folder: Path) -> About:

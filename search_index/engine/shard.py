@@ -7,36 +7,22 @@ without one several processes can read it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import qdrant_edge as edge
 from qdrant_edge import PayloadSchemaType as Kind
 
-from search_index.bm25 import Bm25Settings, term_weights
-from search_index.engine.filters import Condition, Conditions, Either, OneOf, metadata_field
-from search_index.engine.interface import LEDGER, Payload
-from search_index.errors import DiskFull, HomeDamaged, ModelMismatch, PlumblineError, WrongUsage
-from search_index.model.document import sha256
-from search_index.model.release import canonical_json
-from search_index.model.search import OPEN_END
+from search_index.bm25 import Bm25Settings
+from search_index.engine.filters import Absent, Condition, Conditions, Either, OneOf, metadata_field
+from search_index.engine.stored_point import DENSE, EXACT_BELOW, FIELDS, SPARSE, FieldKind, batches, new_metadata_fields
+from search_index.errors import DiskFull, HomeDamaged, PlumblineError
 
-DENSE, SPARSE = "dense", "bm25"
-EXACT_BELOW = 20_000
-"""Where fewer points are visible than this, all are compared: a few milliseconds, and nothing can be missed."""
-
-_FIELDS = {
-    "valid_from": Kind.Integer, "valid_to": Kind.Integer, "access": Kind.Keyword, "source": Kind.Keyword, "document_id": Kind.Keyword,
-    "chunk_id": Kind.Keyword, "uri": Kind.Keyword, "modified_ts": Kind.Float,
-}  # fmt: skip
-_METADATA_FIELDS = 64
+_KINDS: dict[FieldKind, Kind] = {"integer": Kind.Integer, "keyword": Kind.Keyword, "float": Kind.Float, "bool": Kind.Bool}
 _BATCH = 1000
 
 
@@ -72,8 +58,8 @@ def create(path: Path, dimension: int) -> edge.EdgeShard:
             wal_enabled=False,
         ),
     )
-    for field, kind in _FIELDS.items():
-        shard.update(edge.UpdateOperation.create_field_index(field, kind))
+    for field, kind in FIELDS.items():
+        shard.update(edge.UpdateOperation.create_field_index(field, _KINDS[kind]))
     return shard
 
 
@@ -105,82 +91,19 @@ def add(
         ModelMismatch: a vector is not of ``dimension``.
         WrongUsage: a vector holds something that is not a finite number.
     """
-    for start in range(0, points.num_rows, _BATCH):
-        batch = points.slice(start, _BATCH).combine_chunks()
-        vectors = _unit_vectors(batch, dimension, revision)
-        counts = batch["term_counts"].to_pylist()
-        payloads = [_payload(row, revision) for row in batch.drop_columns(["vector", "term_ids", "term_counts"]).to_pylist()]
-        _index_metadata(shard, payloads, fields)
-        upserts, digests = [], []
-        for point, vector, ids, tf, payload in zip(
-            batch["point_id"].to_pylist(), vectors, batch["term_ids"].to_pylist(), counts, payloads, strict=True
-        ):
-            weights = term_weights(np.asarray(tf, dtype=np.uint32), sum(tf), bm25).astype(np.float32)
-            digests.append(payload_sha256(payload))
-            upserts.append(edge.Point(point, {DENSE: vector.tolist(), SPARSE: edge.SparseVector(ids, weights.tolist())}, payload))
-        shard.update(edge.UpdateOperation.upsert_points(upserts))
-        yield (
-            pa.table(
-                {
-                    **{name: batch[name] for name in LEDGER.names if name in batch.column_names},
-                    "payload_sha256": digests,
-                    "vector_sha256": [vector_sha256(vector) for vector in vectors],
-                    "valid_from": np.full(len(upserts), revision, np.int64),
-                    "valid_to": np.full(len(upserts), OPEN_END, np.int64),
-                }
+    for batch in batches(points, revision, bm25, dimension, _BATCH):
+        for key, kind in new_metadata_fields(batch.payloads, fields).items():
+            shard.update(edge.UpdateOperation.create_field_index(metadata_field(key), _KINDS[kind]))
+            fields[key] = kind
+        shard.update(
+            edge.UpdateOperation.upsert_points(
+                [
+                    edge.Point(point, {DENSE: vector.tolist(), SPARSE: edge.SparseVector(*terms)}, payload)
+                    for point, vector, terms, payload in zip(batch.ids, batch.vectors, batch.terms, batch.payloads, strict=True)
+                ]
             )
-            .select(LEDGER.names)
-            .cast(LEDGER)
         )
-
-
-def payload_sha256(payload: Payload) -> str:
-    """Digest of a stored payload; without ``valid_to``, which a later revision changes."""
-    return sha256(canonical_json({key: value for key, value in payload.items() if key != "valid_to"}))
-
-
-def vector_sha256(vector: npt.NDArray[np.float32]) -> str:
-    """Digest of a stored vector's float32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(vector, dtype="<f4").data).hexdigest()
-
-
-def _unit_vectors(batch: pa.Table, dimension: int, revision: int) -> npt.NDArray[np.float32]:
-    column = batch["vector"].combine_chunks()
-    values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-    if (lengths != dimension).any():
-        raise ModelMismatch(
-            f"Revision {revision} has vectors of {sorted(set(lengths.tolist()))[:3]} numbers for an index of {dimension}.",
-            "Embed the passages with the model the index is made for.",
-        )
-    if not np.isfinite(values).all():
-        raise WrongUsage(f"Revision {revision} has vectors that hold something other than finite numbers.", "Embed the passages again.")
-    vectors: npt.NDArray[np.float32] = values.reshape(len(column), dimension)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where((norms > 0) & (np.abs(norms - 1) > 1e-6), norms, 1)).astype(np.float32)
-
-
-def _payload(row: dict[str, object], revision: int) -> Payload:
-    text = str(row["payload"])
-    payload: Payload = json.loads(text)
-    if "\\ud" in text.lower():  # may be half of a surrogate pair, which no UTF-8 store can hold
-        payload = json.loads(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"))
-    own = {name: row[name] for name in ("chunk_id", "document_id", "source", "vector_key", "access")}
-    return {**payload, **own, "valid_from": revision, "valid_to": OPEN_END}  # type: ignore[dict-item]
-
-
-def _index_metadata(shard: edge.EdgeShard, payloads: list[Payload], fields: dict[str, str]) -> None:
-    """Filtering by a field without an index reads every payload (a quarter of a second at 50,000 points)."""
-    for payload in payloads:
-        metadata = payload.get("metadata")
-        for key, value in metadata.items() if isinstance(metadata, dict) else ():
-            if key in fields or len(fields) >= _METADATA_FIELDS:
-                continue
-            sample = value[0] if isinstance(value, list) and value else value
-            kind = Kind.Bool if isinstance(sample, bool) else Kind.Float if isinstance(sample, int | float) else Kind.Keyword
-            if isinstance(sample, bool | int | float | str):
-                shard.update(edge.UpdateOperation.create_field_index(metadata_field(key), kind))
-                fields[key] = str(kind)
+        yield batch.rows
 
 
 def as_filter(conditions: Conditions) -> edge.Filter:
@@ -188,12 +111,14 @@ def as_filter(conditions: Conditions) -> edge.Filter:
     return edge.Filter(must=[_condition(part) for part in conditions.must], must_not=[_condition(part) for part in conditions.must_not])
 
 
-def _condition(condition: Condition) -> edge.FieldCondition | edge.Filter:
+def _condition(condition: Condition) -> edge.FieldCondition | edge.IsEmptyCondition | edge.Filter:
     if isinstance(condition, Either):
         return edge.Filter(should=[_condition(part) for part in condition.of])
+    if isinstance(condition, Absent):
+        return edge.IsEmptyCondition(condition.key)
     if isinstance(condition, OneOf):
         values = list(condition.values)
-        if isinstance(values[0], bool):
+        if values and isinstance(values[0], bool):
             # Python's own bool is taken for a number, and then matches nothing.
             return edge.FieldCondition(key=condition.key, match=edge.MatchValue(np.bool_(values[0])))  # type: ignore[arg-type]
         return edge.FieldCondition(key=condition.key, match=edge.MatchAny([str(value) for value in values]))

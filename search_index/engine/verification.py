@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from search_index.bm25 import TermStatistics
 from search_index.engine.interface import IndexReader
-from search_index.engine.shard import payload_sha256, vector_sha256
+from search_index.engine.stored_point import payload_sha256, vector_sha256
 
 _PAGE = 1000
 

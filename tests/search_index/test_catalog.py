@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from search_index.catalog import Catalog
+from search_index.catalog.connecting import engine_of
 from search_index.errors import HomeDamaged, NothingPublished, Refused, RevisionUnknown
 from search_index.model.release import Counts, Manifest, ModelPin, Verdict, now
 from search_index.model.state import Change, LaneState
 
 MODEL = ModelPin(name="m", digest="d", encoder="e", runtime="r", dimension=3)
+
+
+KEY = b"k" * 32
 
 
 def manifest(revision: int, parent: int | None = None) -> Manifest:
@@ -23,9 +28,22 @@ def manifest(revision: int, parent: int | None = None) -> Manifest:
     )  # fmt: skip
 
 
+def edit(url: str, *statements: str, **values: object) -> None:
+    """As somebody does who has the database and not the key."""
+    engine = engine_of(url)
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement), values)
+    finally:
+        engine.dispose()
+
+
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.open(f"sqlite:///{tmp_path / 'home' / 'catalog.db'}")
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(catalog_url, lambda: KEY)
+    yield opened
+    opened.close()
 
 
 def published(catalog: Catalog, expected_head: int | None) -> int:
@@ -150,10 +168,8 @@ def test_a_damaged_database_is_named_with_a_remedy(tmp_path: Path) -> None:
         Catalog.open(f"sqlite:///{path}")
 
 
-def test_a_database_from_a_later_version_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'catalog.db'}"
-    Catalog.open(url).close()
-    with sqlite3.connect(tmp_path / "catalog.db") as connection:
-        connection.execute("update alembic_version set version_num = '9999'")
+def test_a_database_from_a_later_version_is_refused(catalog_url: str) -> None:
+    Catalog.open(catalog_url).close()
+    edit(catalog_url, "update alembic_version set version_num = '9999'")
     with pytest.raises(HomeDamaged, match="another version"):
-        Catalog.open(url)
+        Catalog.open(catalog_url)

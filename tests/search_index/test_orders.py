@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +13,14 @@ from search_index.errors import Refused, RevisionUnknown, WrongUsage
 from search_index.model.operating import Override, overridable
 from search_index.model.release import Verdict, now
 from search_index.retention import retained_revisions
-from tests.search_index.test_catalog import manifest, published
-
-KEY = b"k" * 32
+from tests.search_index.test_catalog import KEY, edit, manifest, published
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "catalog.db"
-
-
-@pytest.fixture
-def catalog(path: Path) -> Catalog:
-    return Catalog.open(f"sqlite:///{path}", lambda: KEY)
-
-
-def edit(path: Path, statement: str, *values: object) -> None:
-    """As somebody does who has the file and not the key."""
-    with sqlite3.connect(path) as connection:
-        assert connection.execute(statement, values).rowcount == 1
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(catalog_url, lambda: KEY)
+    yield opened
+    opened.close()
 
 
 def test_a_freeze_stops_publishing_until_it_is_lifted(catalog: Catalog) -> None:
@@ -82,28 +70,34 @@ def test_an_override_without_a_reason_is_not_taken(catalog: Catalog) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_an_edited_override_does_not_count_and_is_reported(catalog: Catalog, path: Path, change: dict[str, object]) -> None:
+def test_an_edited_override_does_not_count_and_is_reported(catalog: Catalog, catalog_url: str, change: dict[str, object]) -> None:
     made = catalog.order_override(["golden_floor"], 2, "ana", "urgent", KEY)
     body = {**made.model_dump(mode="json"), **change}
-    edit(path, "update overrides set body = ?", json.dumps(body, sort_keys=True, separators=(",", ":")))
+    edit(catalog_url, "update overrides set body = :body", body=json.dumps(body, sort_keys=True, separators=(",", ":")))
     assert catalog.override(KEY) is None
     assert catalog.altered_overrides(KEY) == [made.id]
 
 
-def test_an_override_that_somebody_wrote_without_the_key_does_not_count(catalog: Catalog, path: Path) -> None:
+def test_an_override_that_somebody_wrote_without_the_key_does_not_count(catalog: Catalog, catalog_url: str) -> None:
     at = now()
     forged = Override(id="f", reason="x", actor="y", ordered_at=at, expires_at=at + timedelta(hours=3))
-    edit(path, "insert into overrides (id, body, signature, at) values ('f', ?, ?, ?)", forged.model_dump_json(), "0" * 64, str(at))
+    edit(
+        catalog_url,
+        "insert into overrides (id, body, signature, at) values ('f', :body, :signature, :at)",
+        body=forged.model_dump_json(),
+        signature="0" * 64,
+        at=str(at),
+    )
     assert catalog.override(KEY) is None
     assert catalog.altered_overrides(KEY) == ["f"]
 
 
-def test_a_revoked_override_does_not_come_back_when_its_row_is_edited(catalog: Catalog, path: Path) -> None:
+def test_a_revoked_override_does_not_come_back_when_its_row_is_edited(catalog: Catalog, catalog_url: str) -> None:
     made = catalog.order_override([], 2, "ana", "urgent", KEY)
     assert catalog.revoke_override("bo", "mended", KEY) == [made]
     assert catalog.override(KEY) is None
     assert catalog.altered_overrides(KEY) == []
-    edit(path, "update overrides set revoked_at = null")
+    edit(catalog_url, "update overrides set revoked_at = null")
     assert catalog.override(KEY) is None
 
 
@@ -120,13 +114,13 @@ def test_who_may_read_is_never_overridden(catalog: Catalog, check: str) -> None:
     assert not catalog.order_override([check], 1, "ana", "this one", KEY).excuses(check)
 
 
-def test_a_verdict_that_was_edited_is_no_verdict(catalog: Catalog, path: Path) -> None:
+def test_a_verdict_that_was_edited_is_no_verdict(catalog: Catalog, catalog_url: str) -> None:
     failed = Verdict(check="c", subject="s", inputs={"rows": "a"}, outcome="failed", severity="error", summary="bad", run_id="r")
     catalog.add_verdicts([failed])
     assert [v.outcome for v in catalog.verdicts_on("s", {failed.inputs_digest})] == ["failed"]
-    edit(path, "update verdicts set outcome = 'passed', body = replace(body, 'failed', 'passed')")
+    edit(catalog_url, "update verdicts set outcome = 'passed', body = replace(body, 'failed', 'passed')")
     assert catalog.verdicts_on("s", {failed.inputs_digest}) == []
-    edit(path, "update verdicts set signature = null")
+    edit(catalog_url, "update verdicts set signature = null")
     assert catalog.verdicts_on("s", {failed.inputs_digest}) == []
 
 
@@ -159,15 +153,15 @@ def test_what_was_overridden_stays_with_the_release(catalog: Catalog) -> None:
     assert catalog.release(revision).overridden == ["golden_floor: nDCG@10 is 0.1"]
 
 
-def test_a_catalog_of_the_first_version_is_migrated(path: Path) -> None:
-    Catalog.open(f"sqlite:///{path}").close()
-    with sqlite3.connect(path) as connection:
-        for statement in (
-            "drop table freezes", "drop table overrides", "drop table pins", "alter table releases drop column overridden",
-            "alter table verdicts drop column signature", "update alembic_version set version_num = '0001'",
-        ):  # fmt: skip
-            connection.execute(statement)
-    catalog = Catalog.open(f"sqlite:///{path}", lambda: KEY)
+def test_a_catalog_of_the_first_version_is_migrated(catalog_url: str) -> None:
+    Catalog.open(catalog_url).close()
+    edit(
+        catalog_url,
+        "drop table freezes", "drop table overrides", "drop table pins", "alter table releases drop column overridden",
+        "alter table verdicts drop column signature", "update alembic_version set version_num = '0001'",
+    )  # fmt: skip
+    catalog = Catalog.open(catalog_url, lambda: KEY)
     revision = published(catalog, None)
     assert catalog.release(revision).overridden == []
     assert (catalog.frozen(), catalog.override(KEY), catalog.pins()) == (None, None, [])
+    catalog.close()

@@ -187,6 +187,24 @@ class AnswersConformance:
             ({"metadata": {"odd key.": "1"}}, "b"),
             ({"metadata": {"absent": "1"}}, ""),
             ({"metadata": {"lang": "en"}, "sources": ["wiki"]}, "a"),
+            ({"metadata": {"year": {"gte": 2021}}}, "b"),
+            ({"metadata": {"year": {"gte": 2020, "lt": 2021}}}, "ac"),
+            ({"metadata": {"year": {"gt": 2020}}}, "b"),
+            ({"metadata": {"year": {"lte": 2020.5}}}, "ac"),
+            ({"metadata": {"score": {"gt": 1.5}}}, ""),
+            ({"metadata": {"lang": {"gte": 0}}}, "d"),
+            ({"metadata": {"lang": {"any": ["de", 7]}}}, "bd"),
+            ({"metadata": {"lang": {"any": []}}}, ""),
+            ({"metadata": {"lang": {"none": ["en"]}}}, "bd"),
+            ({"metadata": {"year": {"none": [2020]}}}, "bd"),
+            ({"metadata": {"year": {"none": [2020], "exists": True}}}, "b"),
+            ({"metadata": {"draft": {"none": [True]}}}, "bcd"),
+            ({"metadata": {"tags": {"none": ["y"]}}}, "bcd"),
+            ({"metadata": {"year": {"exists": True}}}, "abc"),
+            ({"metadata": {"year": {"exists": False}}}, "d"),
+            ({"metadata": {"absent": {"exists": True}}}, ""),
+            ({"metadata": {"absent": {"exists": False}}}, "abcd"),
+            ({"metadata": {"draft": {"exists": True}, "year": {"lt": 2021}}}, "a"),
         ],
     )  # fmt: skip
     def test_filters(self, engine: Engine, filters: dict[str, object], expected: str) -> None:
@@ -196,6 +214,34 @@ class AnswersConformance:
             for found in (sparse(reader, "golden", seen), reader.dense(vector_of("x"), seen, 10)):
                 assert "".join(sorted(text[-1] for text in texts(reader, found))) == expected
             assert reader.count(seen) == len(expected)
+
+    def test_documents_are_those_with_a_visible_passage(self, engine: Engine) -> None:
+        hidden = Passage("hidden.md", "golden", access=("board",))
+        parts = [Passage("long.md", f"golden part {number}", ordinal=number) for number in range(3)]
+        published(engine, None, 1, [*FILTERED, *parts, hidden])
+        published(engine, 1, 2, [Passage("later.md", "golden")], [FILTERED[0].point(1)])
+        with opened(engine, 2) as reader:
+            assert reader.documents(seen_at(1)) == sorted({p.document for p in (*FILTERED, *parts)})
+            assert reader.documents(seen_at(1, "board")) == [hidden.document]
+            assert reader.documents(seen_at(1, excluded=[parts[0].document])) == sorted({p.document for p in FILTERED})
+            assert reader.documents(seen_at(1, filters=Filters(sources=["wiki"]))) == sorted({p.document for p in FILTERED[:2]})
+            assert FILTERED[0].document not in reader.documents(seen_at(2))
+            assert reader.documents(Visibility(1, frozenset())) == []
+            facts = reader.facts(1)
+            assert {facts[p.document].source for p in FILTERED[:2]} == {"wiki"}
+            assert facts[FILTERED[0].document].metadata == FILTERED[0].metadata
+            assert (facts[FILTERED[0].document].modified_ts, facts[FILTERED[3].document].modified_ts) == (100, None)
+            assert FILTERED[0].document not in reader.facts(2)
+            assert {"lang", "year", "draft"} <= set(reader.metadata_fields)
+
+    def test_passages_of_a_document_are_found_by_their_place(self, engine: Engine) -> None:
+        parts = [Passage("long.md", f"part {number}", ordinal=number) for number in range(12)]
+        barred = Passage("long.md", "part 12", ordinal=12, access=("board",))
+        published(engine, None, 1, [*parts, barred, Passage("other.md", "part", ordinal=5)])
+        with opened(engine, 1) as reader:
+            found = reader.find(seen_at(1), document_id=parts[0].document, ordinals=(4, 6))
+            assert [payload["text"] for payload in found] == ["part 4", "part 5", "part 6"]
+            assert [p["ordinal"] for p in reader.find(seen_at(1), document_id=parts[0].document, ordinals=(11, 13))] == [11]
 
     def test_a_documents_chunks_come_in_order(self, engine: Engine) -> None:
         parts = [Passage("long.md", f"part {number}", ordinal=number) for number in range(12)]

@@ -13,11 +13,12 @@ from qdrant_client import QdrantClient, models
 
 from search_index.bm25 import Bm25Settings, TermCounts, TermStatistics, document_weights
 from search_index.engine import ledger as ledgers
-from search_index.engine.filters import Condition, Conditions, Either, OneOf, conditions
+from search_index.engine.filters import Absent, Between, Condition, Conditions, Either, OneOf, conditions
 from search_index.engine.interface import (
     LEDGER,
     Candidate,
     Delta,
+    DocumentFacts,
     Engine,
     Ids,
     IndexReader,
@@ -28,7 +29,7 @@ from search_index.engine.interface import (
     Vector,
     Visibility,
 )
-from search_index.engine.shard import payload_sha256, vector_sha256
+from search_index.engine.stored_point import facts_of, payload_sha256, vector_sha256
 from search_index.engine.verification import differences
 from search_index.errors import ModelMismatch, NotFound, RevisionUnknown, WrongUsage
 from search_index.fusion import best_first
@@ -78,6 +79,10 @@ class OracleReader(IndexReader):
     def bm25(self) -> Bm25Settings:
         return self._state.bm25
 
+    @property
+    def metadata_fields(self) -> list[str]:
+        return sorted({key for point in self._state.points.values() for key in (point.payload or {})["metadata"]})
+
     def check(self, revision: int) -> None:
         if not self._state.holds(revision):
             raise RevisionUnknown(f"Revision {revision} is not held.")
@@ -124,13 +129,34 @@ class OracleReader(IndexReader):
     def payloads(self, point_ids: Sequence[str]) -> dict[str, Payload]:
         return {str(record.id): record.payload or {} for record in self._client.retrieve("points", list(point_ids)) if point_ids}
 
-    def find(self, visibility: Visibility, chunk_id: str | None = None, document_id: str | None = None) -> list[Payload]:
+    def find(
+        self,
+        visibility: Visibility,
+        chunk_id: str | None = None,
+        document_id: str | None = None,
+        ordinals: tuple[int, int] | None = None,
+    ) -> list[Payload]:
         wanted = conditions(visibility)
         if wanted is None:
             return []
-        named = [OneOf(key, (value,)) for key, value in (("chunk_id", chunk_id), ("document_id", document_id)) if value is not None]
-        page, _ = self._client.scroll("points", _filter(Conditions((*wanted.must, *named), wanted.must_not)), limit=_ALL)
-        return sorted((record.payload or {} for record in page), key=lambda payload: payload["ordinal"])
+        named: list[Condition] = [
+            OneOf(key, (value,)) for key, value in (("chunk_id", chunk_id), ("document_id", document_id)) if value is not None
+        ]
+        if ordinals is not None:
+            named.append(Between("ordinal", at_least=ordinals[0], at_most=ordinals[1]))
+        found = self._scrolled(Conditions((*wanted.must, *named), wanted.must_not))
+        return sorted(found, key=lambda payload: payload["ordinal"])
+
+    def _scrolled(self, wanted: Conditions) -> list[Payload]:
+        return [record.payload or {} for record in self._client.scroll("points", _filter(wanted), limit=_ALL)[0]]
+
+    def documents(self, visibility: Visibility) -> list[str]:
+        wanted = conditions(visibility)
+        return sorted({str(payload["document_id"]) for payload in self._scrolled(wanted)}) if wanted else []
+
+    def facts(self, revision: int) -> dict[str, DocumentFacts]:
+        held = [p.payload for p in self._state.points.values() if p.payload and p.payload["valid_from"] <= revision < p.payload["valid_to"]]
+        return {str(payload["document_id"]): facts_of(payload) for payload in held}
 
     def count(self, visibility: Visibility) -> int:
         wanted = conditions(visibility)
@@ -262,9 +288,11 @@ def _filter(wanted: Conditions) -> models.Filter:
 def _condition(condition: Condition) -> models.Condition:
     if isinstance(condition, Either):
         return models.Filter(should=[_condition(part) for part in condition.of])
+    if isinstance(condition, Absent):
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=condition.key))
     if isinstance(condition, OneOf):
         values = condition.values
-        boolean = isinstance(values[0], bool)
+        boolean = bool(values) and isinstance(values[0], bool)
         match = models.MatchValue(value=values[0]) if boolean else models.MatchAny(any=[str(value) for value in values])
         return models.FieldCondition(key=condition.key, match=match)
     bounds = models.Range(gte=condition.at_least, gt=condition.above, lte=condition.at_most, lt=condition.below)

@@ -173,7 +173,7 @@ def test_closing_waits_for_a_running_call(engine: EmbeddedEngine, monkeypatch: p
         assert go_on.wait(30)
         return best_first(ids, scores)
 
-    monkeypatch.setattr("search_index.engine.embedded_reader.best_first", paused)
+    monkeypatch.setattr("search_index.engine.scoring.best_first", paused)
     with ThreadPoolExecutor(2) as pool:
         call = pool.submit(reader.dense, vector_of("x"), seen_at(1), 5)
         assert under_way.wait(30)
