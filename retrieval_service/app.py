@@ -20,6 +20,7 @@ from retrieval_service.announce import AnnounceOverride
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
+from retrieval_service.mcp.endpoint import McpEndpoint
 from retrieval_service.query_log import QueryLog
 from retrieval_service.routes import batch, console, context, documents, feedback, health, lineage, quality, releases, search
 from retrieval_service.shadow import ShadowRelease
@@ -68,7 +69,8 @@ def create_app(
         app.state.workers = SearchWorkers(CapacityLimiter(SEARCH_WORKERS), telemetry)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
         try:
-            yield
+            async with mcp.running():
+                yield
         finally:
             await to_thread.run_sync(query_log.write)
             await to_thread.run_sync(live.stop)
@@ -95,6 +97,8 @@ def create_app(
     app.add_middleware(AnnounceOverride, live=live)
     for part in (search, batch, context, documents, feedback, releases, lineage, quality, health, console):
         app.include_router(part.router)
+    mcp = McpEndpoint(app, settings.max_body)
+    app.router.routes.append(mcp.route)
     return app
 
 

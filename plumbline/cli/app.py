@@ -15,6 +15,7 @@ from plumbline.cli import (
     keys,
     later,
     lineage,
+    mcp,
     override,
     pins,
     rebuild,
@@ -48,7 +49,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings=dict(HELP_SETTINGS),
     )
-    for part in (ingest, search, serve, status_command, evaluate, lineage, doctor):
+    for part in (ingest, search, serve, mcp, status_command, evaluate, lineage, doctor):
         part.register(app)
     golden_sets = group("golden", "Queries with known answers that every release is measured on.")
     golden.register(golden_sets)

@@ -25,6 +25,7 @@ SCOPE_OF: Final[dict[str, str]] = {
     "GET /v1/quality": "governance",
     "POST /v1/feedback": "feedback",
     "GET /v1/reviews": "governance",
+    "POST /mcp": "search",
     "GET /metrics": "operate",
 }
 """Scope by method and path. Some routes ask for more inside: older releases take ``history``, a release's lineage ``governance``."""

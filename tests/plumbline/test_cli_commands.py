@@ -16,7 +16,7 @@ from search_index.errors import WrongUsage
 from tests.conftest import ROOT
 
 COMMANDS = [
-    *([name] for name in ("ingest", "search", "serve", "up", "status", "evaluate", "lineage", "erase", "audit", "doctor")),
+    *([name] for name in ("ingest", "search", "serve", "mcp", "up", "status", "evaluate", "lineage", "erase", "audit", "doctor")),
     *(["golden", name] for name in ("check", "import", "suggest")),
     *(["releases", name] for name in ("list", "show", "diff", "rollback", "resume", "rebuild")),
     *(
