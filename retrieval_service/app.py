@@ -17,8 +17,10 @@ from starlette.types import ASGIApp
 from retrieval_service import problems
 from retrieval_service.access.lock import Lock
 from retrieval_service.announce import AnnounceOverride
+from retrieval_service.breaker import Breakers
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
+from retrieval_service.guarded import Guards
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
 from retrieval_service.mcp.endpoint import McpEndpoint
 from retrieval_service.query_log import QueryLog
@@ -27,7 +29,7 @@ from retrieval_service.shadow import ShadowRelease
 from retrieval_service.source_lag import SourceLag
 from retrieval_service.telemetry import RequestTelemetry, Telemetry
 from search_index.errors import Busy, WrongUsage
-from search_index.home import Home, open_release
+from search_index.home import Home
 from search_index.settings import Settings
 
 FIRST_LOOK_S = 5.0
@@ -48,7 +50,7 @@ def create_app(
     *,
     telemetry: Telemetry | None = None,
     open_home: OpenHome = Home,
-    load: OpenRelease = open_release,
+    load: OpenRelease | None = None,
 ) -> FastAPI:
     """The service over one home. It starts looking for releases when the ASGI server starts it.
 
@@ -58,10 +60,12 @@ def create_app(
     """
     telemetry = telemetry or Telemetry()
     lock = Lock(settings, telemetry, open_home)
-    shadow, canary = ShadowRelease(telemetry, load), CanaryRelease(telemetry, load)
+    guards = Guards(settings.encoder_timeout)
+    tried = load or guards.opening()
+    shadow, canary = ShadowRelease(telemetry, tried), CanaryRelease(telemetry, tried)
     query_log = QueryLog(settings, telemetry)
     also = [shadow.follow, canary.follow, query_log.follow, SourceLag(telemetry).follow]
-    live = LiveRelease(settings, telemetry, open_home=lock.open_home, load=load, also=also)
+    live = LiveRelease(settings, telemetry, open_home=lock.open_home, load=load or guards.opening(Breakers(telemetry)), also=also)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

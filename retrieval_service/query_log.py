@@ -64,7 +64,7 @@ class QueryLog:
             release=answer.release.revision,
             mode=answer.mode,
             principal=pseudonym(key, principal.name),
-            text=answer.query if self._kept == "text" else None,
+            text=answer.query.replace("\0", "") if self._kept == "text" else None,  # which not every database can keep
             terms=count_terms(answer.query).length,
             hits=len(answer.hits),
             chunks=[hit.chunk_id for hit in answer.hits[:CHUNKS_KEPT]],

@@ -42,6 +42,9 @@ class Telemetry:
         self.source_lag_seconds = Gauge(
             "plumbline_source_lag_seconds", "Seconds since the live release held what the source did", ["source"], registry=self.registry
         )
+        self.resting = Gauge(
+            "plumbline_arm_resting", "1 while an arm is not asked, for it failed again and again", ["arm"], registry=self.registry
+        )
         self.errors = Counter("plumbline_errors", "Requests that failed, by whose failure it is", ["class"], registry=self.registry)
         self.low_confidence = Counter("plumbline_low_confidence", "Answers that are not sure of their first hit", registry=self.registry)
         self.not_answerable = Counter("plumbline_not_answerable", "Answers that nothing indexed seems to hold", registry=self.registry)

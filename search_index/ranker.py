@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search_index.adapter import QueryAdapter
+from search_index.arms import ALWAYS_OPEN, ArmGate
 from search_index.bm25 import TermStatistics, count_terms, query_weights
 from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
@@ -79,11 +80,17 @@ class _ArmFailed(Exception):
 
 
 @contextmanager
-def _asking(arm: Arm) -> Iterator[None]:
+def _asking(arm: Arm, gate: ArmGate) -> Iterator[None]:
+    try:
+        gate.admit(arm)
+    except Exception as error:
+        raise _ArmFailed(arm, error) from error
     try:
         yield
     except Exception as error:
+        gate.failed(arm, error)
         raise _ArmFailed(arm, error) from error
+    gate.answered(arm)
 
 
 @dataclass(slots=True)
@@ -91,26 +98,27 @@ class _Dense:
     """The dense arm of one query: scores by id, as they become known, and how to get more."""
 
     reader: IndexReader
+    gate: ArmGate
     vector: Vector
     known: dict[str, float] = field(default_factory=dict)
 
     def candidates(self, visibility: Visibility, depth: int) -> Scored:
-        with _asking("dense"):
+        with _asking("dense", self.gate):
             found = self.reader.dense(self.vector, visibility, depth)
         self.known.update(zip(found.ids, found.scores.tolist(), strict=True))
         return found
 
     def scores(self, ids: Sequence[str]) -> Scores:
         if missing := [point for point in ids if point not in self.known]:
-            with _asking("dense"):
+            with _asking("dense", self.gate):
                 self.known.update(zip(missing, self.reader.dense_scores(self.vector, missing).tolist(), strict=True))
         return np.array([self.known[point] for point in ids])
 
     def moved(self, relevant: Sequence[str], weights: Scores, share: float) -> _Dense:
         """The arm of a query moved by ``share`` towards the weighted centroid of ``relevant``."""
-        with _asking("dense"):
+        with _asking("dense", self.gate):
             centroid = (weights / weights.sum()) @ self.reader.vectors(relevant)
-        return _Dense(self.reader, ((1.0 - share) * self.vector + share * centroid).astype(np.float32))
+        return _Dense(self.reader, self.gate, ((1.0 - share) * self.vector + share * centroid).astype(np.float32))
 
 
 @dataclass(slots=True)
@@ -118,19 +126,20 @@ class _Sparse:
     """The sparse arm of one query, likewise."""
 
     reader: IndexReader
+    gate: ArmGate
     ids: Ids
     weights: Vector
     known: dict[str, float] = field(default_factory=dict)
 
     def candidates(self, visibility: Visibility, depth: int) -> Scored:
-        with _asking("sparse"):
+        with _asking("sparse", self.gate):
             found = self.reader.sparse(self.ids, self.weights, visibility, depth)
         self.known.update(zip(found.ids, found.scores.tolist(), strict=True))
         return found
 
     def scores(self, ids: Sequence[str]) -> Scores:
         if missing := [point for point in ids if point not in self.known]:
-            with _asking("sparse"):
+            with _asking("sparse", self.gate):
                 self.known.update(zip(missing, self.reader.sparse_scores(self.ids, self.weights, missing).tolist(), strict=True))
         return np.array([self.known[point] for point in ids])
 
@@ -163,6 +172,7 @@ class Ranker:
     encoder: QueryEncoder
     ranking: Ranking
     adapter: QueryAdapter | None = None
+    gate: ArmGate = ALWAYS_OPEN
 
     def rank(self, query: str, mode: Mode, visibility: Visibility, depth: int, explained: int = 0, deadline: Deadline = NEVER) -> Ranked:
         """Rank what is visible, each arm bringing in ``depth`` candidates.
@@ -234,13 +244,13 @@ class Ranker:
         return (dense, dense.candidates(asked.visibility, asked.depth)) if asked.in_time("dense") else None
 
     def _dense(self, query: str) -> _Dense:
-        with _asking("dense"):
+        with _asking("dense", self.gate):
             vector = np.asarray(self.encoder.encode_query(query), dtype=np.float32)
-            return _Dense(self.reader, self.adapter.apply(vector) if self.adapter else vector)
+            return _Dense(self.reader, self.gate, self.adapter.apply(vector) if self.adapter else vector)
 
     def _sparse(self, query: str, revision: int) -> _Sparse:
-        with _asking("sparse"):
-            return _Sparse(self.reader, *query_weights(query, self.reader.statistics(revision), self.reader.bm25.language))
+        with _asking("sparse", self.gate):
+            return _Sparse(self.reader, self.gate, *query_weights(query, self.reader.statistics(revision), self.reader.bm25.language))
 
     def _fused(self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, asked: _Asked) -> tuple[list[str], list[float], Trace]:
         fused = self._combined(near, worded, by_max, dense, sparse, moved=False)

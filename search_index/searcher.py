@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol, runtime_checkable
@@ -14,6 +14,7 @@ from search_index.adapter import QueryAdapter
 from search_index.answering.composing import Composed, Listing, composed
 from search_index.answering.facets import counted, metadata_name
 from search_index.answering.metadata import Kind, checked, kinds_of, resolved
+from search_index.arms import ArmGate
 from search_index.confidence import signals_of
 from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import IndexReader, Payload, Visibility
@@ -74,6 +75,12 @@ class Searcher:
         self._kinds = lru_cache(maxsize=256)(self._kinds_of)
         self._documents = lru_cache(maxsize=8)(self._documents_of)
         self._reranker = reranker
+
+    def guarded(self, wrap: Callable[[QueryEncoder], QueryEncoder], gate: ArmGate) -> Searcher:
+        """The same searcher, whose queries are encoded by what ``wrap`` makes of the encoder, and whose arms are minded by ``gate``."""
+        made = Searcher(self.reader, self._encoder, self.ranking, self._ranker.adapter, self._reranker)
+        made._ranker = replace(self._ranker, encoder=wrap(self._encoder), gate=gate)
+        return made
 
     def search(
         self,

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     oidc_groups_prefix: str = Field("", description="put before each of them, so that they are not taken for groups of another origin")
     oidc_scopes_claim: str = Field("scope", description="claim with the scopes: a list, or words with blanks between them")
     rate_limit: int = Field(600, ge=0, description="requests a minute for each key, token's subject or anonymous address; 0: no limit")
+    encoder_timeout: float = Field(5.0, gt=0, description="seconds that the service waits for a query's vector; then it answers without")
     max_body: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")

@@ -9,7 +9,8 @@ from pydantic.config import JsonDict
 
 from search_index.model.usage import FeedbackKind
 
-_Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
+"""Without NUL, which not every database can keep."""
 _EXAMPLE: JsonDict = {"answer": "5f0c3d7a9e1b42d8a6c4f001", "kind": "relevant", "chunk_id": "0b9f6c1e5c6f5f0b8a9d6a5e4c3b2a10"}
 
 
@@ -24,8 +25,10 @@ class FeedbackRequest(BaseModel):
 
     answer: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] = Field(description="`id` of the answer")
     kind: FeedbackKind
-    chunk_id: Annotated[str, StringConstraints(max_length=64)] | None = None
-    uri: Annotated[str, StringConstraints(max_length=4000)] | None = Field(None, description="of a correction: `source:path`")
+    chunk_id: Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-zA-Z-]+$")] | None = None
+    uri: Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]+$")] | None = Field(
+        None, description="of a correction: `source:path`"
+    )
     quote: _Line | None = Field(None, description="of a correction: words of that document")
     query: _Line | None = Field(
         None, description="the question, if it may be kept: only with it, or a log that keeps words, can it become a golden query"

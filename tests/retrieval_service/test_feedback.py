@@ -156,6 +156,8 @@ class TestFeedback:
             {"kind": "hated", "chunk_id": CHUNK},
             {"kind": "click", "chunk_id": CHUNK, "answer": "no id"},
             {"kind": "click", "chunk_id": CHUNK, "more": 1},
+            {"kind": "click", "chunk_id": CHUNK, "note": "a\0b"},
+            {"kind": "click", "chunk_id": "a\0b"},
         ],
     )
     def test_what_makes_no_sense_is_refused(self, started: Start, body: dict[str, Json]) -> None:
