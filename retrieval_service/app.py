@@ -23,11 +23,13 @@ from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.guarded import Guards
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
 from retrieval_service.mcp.endpoint import McpEndpoint
+from retrieval_service.minding import Minder
 from retrieval_service.query_log import QueryLog
 from retrieval_service.routes import batch, console, context, documents, feedback, health, lineage, quality, releases, search
 from retrieval_service.shadow import ShadowRelease
 from retrieval_service.source_lag import SourceLag
 from retrieval_service.telemetry import RequestTelemetry, Telemetry
+from retrieval_service.tracing import RequestTracing, export_traces
 from search_index.errors import Busy, WrongUsage
 from search_index.home import Home
 from search_index.settings import Settings
@@ -65,7 +67,9 @@ def create_app(
     shadow, canary = ShadowRelease(telemetry, tried), CanaryRelease(telemetry, tried)
     query_log = QueryLog(settings, telemetry)
     also = [shadow.follow, canary.follow, query_log.follow, SourceLag(telemetry).follow]
-    live = LiveRelease(settings, telemetry, open_home=lock.open_home, load=load or guards.opening(Breakers(telemetry)), also=also)
+    live = LiveRelease(
+        settings, telemetry, open_home=lock.open_home, load=load or guards.opening(Minder(telemetry, Breakers(telemetry))), also=also
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -99,6 +103,7 @@ def create_app(
     lock.guard(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
     app.add_middleware(AnnounceOverride, live=live)
+    app.add_middleware(RequestTracing, telemetry=telemetry)
     for part in (search, batch, context, documents, feedback, releases, lineage, quality, health, console):
         app.include_router(part.router)
     mcp = McpEndpoint(app, settings.max_body)
@@ -113,6 +118,7 @@ def serve(settings: Settings) -> None:
         Busy: another process listens on the port.
         WrongUsage: the address cannot be listened on, or would expose the index to others without keys.
     """
+    export_traces()
     telemetry = Telemetry()
     app = create_app(settings, telemetry=telemetry)
     listener = _listen(settings)

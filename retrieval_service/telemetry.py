@@ -11,6 +11,8 @@ from typing import TextIO, cast
 
 import structlog
 from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,11 +28,19 @@ _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 class Telemetry:
     """One app's metrics, in a registry of its own, and its log: JSON lines on ``stream``, stderr unless given."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, tracer: Tracer | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.tracer = tracer or trace.get_tracer("plumbline")
         self.requests = Counter("plumbline_requests", "Requests answered", ["route", "method", "status"], registry=self.registry)
         self.search_seconds = Histogram(
             "plumbline_search_seconds", "Time to answer a search", ["mode"], buckets=_LATENCY_BUCKETS_S, registry=self.registry
+        )
+        self.stage_seconds = Histogram(
+            "plumbline_stage_seconds",
+            "Time that an arm takes for one part of its work",
+            ["arm", "work"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=self.registry,
         )
         self.zero_results = Counter("plumbline_zero_results", "Searches without a hit", ["mode"], registry=self.registry)
         self.degraded = Counter("plumbline_degraded", "Answers that an arm was left out of", ["arm"], registry=self.registry)

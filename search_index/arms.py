@@ -1,43 +1,34 @@
-"""Whether an arm is to be asked at all: the seam between ranking, which asks, and whoever minds that arms fail."""
+"""Each time an arm is asked somebody may mind it: the seam between ranking and whoever times arms, traces them or lets them rest."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, Protocol
 
 from search_index.model.search import Arm
+
+Work = Literal["encode", "find", "score"]
+"""Of an arm: making the query's vector or term weights, finding candidates, scoring or reading given points."""
 
 
 class ArmGate(Protocol):
     """Minds the arms of one process. Safe for use by many threads at once."""
 
-    def admit(self, arm: Arm) -> None:
-        """Let an arm be asked.
+    def asking(self, arm: Arm, work: Work) -> AbstractContextManager[None]:
+        """Round each call of an arm.
 
-        Raises:
+        Raises (on entering):
             Exception: it is not to be asked now; the class says why in the answer's ``degraded``.
         """
-        ...
-
-    def answered(self, arm: Arm) -> None:
-        """An arm that was admitted has answered."""
-        ...
-
-    def failed(self, arm: Arm, error: Exception) -> None:
-        """An arm that was admitted has not."""
         ...
 
 
 class AlwaysOpen:
     """Asks every arm every time: for evaluation, which wants to know, and not to be spared."""
 
-    def admit(self, arm: Arm) -> None:
+    def asking(self, arm: Arm, work: Work) -> AbstractContextManager[None]:
         """See ``ArmGate``."""
-
-    def answered(self, arm: Arm) -> None:
-        """See ``ArmGate``."""
-
-    def failed(self, arm: Arm, error: Exception) -> None:
-        """See ``ArmGate``."""
+        return nullcontext()
 
 
 ALWAYS_OPEN: ArmGate = AlwaysOpen()

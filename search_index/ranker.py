@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search_index.adapter import QueryAdapter
-from search_index.arms import ALWAYS_OPEN, ArmGate
+from search_index.arms import ALWAYS_OPEN, ArmGate, Work
 from search_index.bm25 import TermStatistics, count_terms, query_weights
 from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
@@ -80,17 +80,12 @@ class _ArmFailed(Exception):
 
 
 @contextmanager
-def _asking(arm: Arm, gate: ArmGate) -> Iterator[None]:
+def _asking(arm: Arm, gate: ArmGate, work: Work) -> Iterator[None]:
     try:
-        gate.admit(arm)
+        with gate.asking(arm, work):
+            yield
     except Exception as error:
         raise _ArmFailed(arm, error) from error
-    try:
-        yield
-    except Exception as error:
-        gate.failed(arm, error)
-        raise _ArmFailed(arm, error) from error
-    gate.answered(arm)
 
 
 @dataclass(slots=True)
@@ -103,20 +98,20 @@ class _Dense:
     known: dict[str, float] = field(default_factory=dict)
 
     def candidates(self, visibility: Visibility, depth: int) -> Scored:
-        with _asking("dense", self.gate):
+        with _asking("dense", self.gate, "find"):
             found = self.reader.dense(self.vector, visibility, depth)
         self.known.update(zip(found.ids, found.scores.tolist(), strict=True))
         return found
 
     def scores(self, ids: Sequence[str]) -> Scores:
         if missing := [point for point in ids if point not in self.known]:
-            with _asking("dense", self.gate):
+            with _asking("dense", self.gate, "score"):
                 self.known.update(zip(missing, self.reader.dense_scores(self.vector, missing).tolist(), strict=True))
         return np.array([self.known[point] for point in ids])
 
     def moved(self, relevant: Sequence[str], weights: Scores, share: float) -> _Dense:
         """The arm of a query moved by ``share`` towards the weighted centroid of ``relevant``."""
-        with _asking("dense", self.gate):
+        with _asking("dense", self.gate, "score"):
             centroid = (weights / weights.sum()) @ self.reader.vectors(relevant)
         return _Dense(self.reader, self.gate, ((1.0 - share) * self.vector + share * centroid).astype(np.float32))
 
@@ -132,14 +127,14 @@ class _Sparse:
     known: dict[str, float] = field(default_factory=dict)
 
     def candidates(self, visibility: Visibility, depth: int) -> Scored:
-        with _asking("sparse", self.gate):
+        with _asking("sparse", self.gate, "find"):
             found = self.reader.sparse(self.ids, self.weights, visibility, depth)
         self.known.update(zip(found.ids, found.scores.tolist(), strict=True))
         return found
 
     def scores(self, ids: Sequence[str]) -> Scores:
         if missing := [point for point in ids if point not in self.known]:
-            with _asking("sparse", self.gate):
+            with _asking("sparse", self.gate, "score"):
                 self.known.update(zip(missing, self.reader.sparse_scores(self.ids, self.weights, missing).tolist(), strict=True))
         return np.array([self.known[point] for point in ids])
 
@@ -244,12 +239,12 @@ class Ranker:
         return (dense, dense.candidates(asked.visibility, asked.depth)) if asked.in_time("dense") else None
 
     def _dense(self, query: str) -> _Dense:
-        with _asking("dense", self.gate):
+        with _asking("dense", self.gate, "encode"):
             vector = np.asarray(self.encoder.encode_query(query), dtype=np.float32)
             return _Dense(self.reader, self.gate, self.adapter.apply(vector) if self.adapter else vector)
 
     def _sparse(self, query: str, revision: int) -> _Sparse:
-        with _asking("sparse", self.gate):
+        with _asking("sparse", self.gate, "encode"):
             return _Sparse(self.reader, self.gate, *query_weights(query, self.reader.statistics(revision), self.reader.bm25.language))
 
     def _fused(self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, asked: _Asked) -> tuple[list[str], list[float], Trace]:

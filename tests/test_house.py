@@ -97,7 +97,7 @@ def _pins() -> dict[str, str]:
 
 def _importable() -> set[str]:
     """What code may import: dependencies, and the extras that modules of their own are there for."""
-    return set().union(*map(_declared, (None, "onnxruntime", "haystack", "langchain", "llama-index", "postgres")))
+    return set().union(*map(_declared, (None, "onnxruntime", "haystack", "langchain", "llama-index", "otel", "postgres")))
 
 
 def _imported() -> dict[str, set[str]]:

@@ -30,6 +30,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "unstructured": ("pipelines.parsing",),
     "great_expectations": ("quality_checks.expectations",),
     "fastapi": ("retrieval_service",),
+    "mcp": ("retrieval_service.mcp",),
     "qdrant_client": ("search_index.engine",),
     "qdrant_edge": ("search_index.engine",),
 }

@@ -19,7 +19,7 @@ from retrieval_service.access.authority import Authority
 from retrieval_service.access.exposure import is_name_of_this_machine
 from retrieval_service.access.refusals import Unauthorized
 from retrieval_service.mcp.given import Given
-from retrieval_service.problems import Starting
+from retrieval_service.problems import Starting, describe
 from retrieval_service.telemetry import request_id_of
 from search_index.errors import PlumblineError
 from search_index.model.search import Principal
@@ -101,10 +101,15 @@ class McpEndpoint:
         manager = await anyio.to_thread.run_sync(self._made)
         from retrieval_service.mcp.server import discreet
 
-        with discreet(self._app.state.telemetry):
-            async with manager.run():
-                task_status.started(manager)
-                await anyio.sleep_forever()
+        try:
+            with discreet(self._app.state.telemetry):
+                async with manager.run():
+                    task_status.started(manager)
+                    await anyio.sleep_forever()
+        except Exception as defect:  # noqa: BLE001 - it must not end the service, which this task is a part of; the next request starts anew
+            self._app.state.telemetry.log.error("defect", **describe(defect))
+        finally:
+            self._manager = None
 
     def _made(self) -> StreamableHTTPSessionManager:
         """In a thread, so that nobody waits for the import but whoever asks first."""

@@ -56,22 +56,24 @@ async def search(asked: SearchArguments, given: Given) -> SearchAnswer:
     """``POST /v1/search``."""
     return await search_route.search(
         SearchRequest.model_validate(dict(asked)),
-        Response(),  # the route puts into headers what its body says as well
-        given.background,
-        given.live,
-        given.shadow,
-        given.canary,
-        given.client,
-        given.workers,
-        given.principal,
-        given.telemetry,
-        given.query_log,
+        response=Response(),  # the route puts into headers what its body says as well
+        background=given.background,
+        live=given.live,
+        shadow=given.shadow,
+        canary=given.canary,
+        client=given.client,
+        workers=given.workers,
+        principal=given.principal,
+        telemetry=given.telemetry,
+        query_log=given.query_log,
     )
 
 
 async def context(asked: ContextArguments, given: Given) -> ContextAnswer:
     """``POST /v1/context``."""
-    return await context_route.get_context(asked, Response(), given.live, given.workers, given.principal, given.telemetry)
+    return await context_route.get_context(
+        asked, response=Response(), live=given.live, workers=given.workers, principal=given.principal, telemetry=given.telemetry
+    )
 
 
 async def fetch_document(asked: DocumentArguments, given: Given) -> documents_route.DocumentAnswer:
@@ -79,8 +81,8 @@ async def fetch_document(asked: DocumentArguments, given: Given) -> documents_ro
     return await given.in_worker(
         documents_route.get_document,
         asked.id,
-        given.live,
-        given.principal,
+        live=given.live,
+        principal=given.principal,
         offset=asked.offset,
         limit=asked.limit,
         as_of=asked.as_of,
@@ -89,7 +91,7 @@ async def fetch_document(asked: DocumentArguments, given: Given) -> documents_ro
 
 async def lineage(asked: LineageArguments, given: Given) -> Lineage:
     """``GET /v1/lineage/{id}``."""
-    return await given.in_worker(lineage_route.get_lineage, asked.id, given.live, given.principal)
+    return await given.in_worker(lineage_route.get_lineage, asked.id, live=given.live, principal=given.principal)
 
 
 def all_tools() -> dict[str, Tool]:

@@ -13,6 +13,7 @@ from retrieval_service.examples import CONTEXT_ANSWER, shown
 from retrieval_service.live import LiveRelease
 from retrieval_service.routes.search import DeadlineHeader
 from retrieval_service.telemetry import Telemetry
+from retrieval_service.tracing import retrieving, told
 from search_index.answering.context import answer_context
 from search_index.deadline import NEVER, Deadline
 from search_index.model.context import ContextAnswer, ContextRequest
@@ -44,7 +45,9 @@ async def get_context(
     if request.as_of is not None:
         require(principal, "history")
     deadline = NEVER.sooner(deadline_ms).sooner(request.deadline_ms)
-    answer = await workers.run(partial(_context_of, request, live, principal, telemetry, deadline))
+    with retrieving(telemetry, request, request.passages) as span:
+        answer = await workers.run(partial(_context_of, request, live, principal, telemetry, deadline))
+        told(span, answer.release, len(answer.passages), len(answer.degraded))
     response.headers["Plumbline-Release"] = str(answer.release.revision)
     response.headers["Plumbline-Index"] = answer.release.index
     if answer.degraded:

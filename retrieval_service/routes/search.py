@@ -11,6 +11,7 @@ from retrieval_service.access import require
 from retrieval_service.asking import answer_for
 from retrieval_service.deps import CanaryDep, ClientDep, LiveDep, PrincipalDep, QueryLogDep, ShadowDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import SEARCH_ANSWER, shown
+from retrieval_service.tracing import retrieving, told
 from search_index.deadline import NEVER
 from search_index.model.search import SearchAnswer, SearchRequest
 
@@ -65,7 +66,9 @@ async def search(
     require(principal, "search")
     if request.as_of is not None:
         require(principal, "history")
-    answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry, deadline))
+    with retrieving(telemetry, request, request.limit) as span:
+        answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry, deadline))
+        told(span, answer.release, len(answer.hits), len(answer.degraded))
     response.headers["Plumbline-Release"] = str(answer.release.revision)
     response.headers["Plumbline-Index"] = answer.release.index
     if answer.degraded:

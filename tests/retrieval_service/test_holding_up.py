@@ -13,6 +13,7 @@ import pytest
 
 from retrieval_service.breaker import FAILURES, REST_S, ArmResting, Breakers
 from retrieval_service.impatient import LEFT_BEHIND_MOST, EncoderTimeout, ImpatientEncoder
+from retrieval_service.minding import Minder
 from retrieval_service.telemetry import Telemetry
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.interface import IndexReader, Vector
@@ -142,7 +143,7 @@ class TestAnswers:
     def test_go_on_without_an_arm_that_rests_and_get_it_back(
         self, reader: IndexReader, breakers: Breakers, clock: Clock, encoder: Encoder
     ) -> None:
-        searcher = Searcher(reader, encoder, Ranking()).guarded(lambda each: each, breakers)
+        searcher = Searcher(reader, encoder, Ranking()).guarded(lambda each: each, Minder(Telemetry(io.StringIO()), breakers))
         whole = ask(searcher)
         assert whole.degraded == []
         encoder.error = ConnectionError("gone")
@@ -158,7 +159,9 @@ class TestAnswers:
         assert again.degraded == []
 
     def test_an_encoder_that_hangs_costs_its_patience_and_no_more(self, reader: IndexReader, breakers: Breakers, encoder: Encoder) -> None:
-        searcher = Searcher(reader, encoder, Ranking()).guarded(lambda each: ImpatientEncoder(each, 0.05), breakers)
+        searcher = Searcher(reader, encoder, Ranking()).guarded(
+            lambda each: ImpatientEncoder(each, 0.05), Minder(Telemetry(io.StringIO()), breakers)
+        )
         encoder.hangs.clear()
         answers = [ask(searcher) for _ in range(FAILURES + 2)]
         assert all(answer.hits for answer in answers), "the words still answer"

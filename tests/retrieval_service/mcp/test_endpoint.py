@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from tests.conftest import ROOT
-from tests.retrieval_service.access.conftest import Services, bearer, issue, metric, problem
+from tests.retrieval_service.access.conftest import Services, ask, bearer, issue, metric, problem
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
@@ -129,6 +129,27 @@ def test_what_the_sdk_logs_is_not_repeated(services: Services, caplog: pytest.Lo
     said = services.log.getvalue()
     assert '"logger": "mcp.server.runner"' in said and "ValueError" in said
     assert not any(quoted in said + caplog.text for quoted in ("the text of a document", "what somebody asked"))
+
+
+def test_what_breaks_inside_the_sdk_does_not_end_the_service(services: Services) -> None:
+    secret = issue(services.index, ["search"]).secret
+
+    async def breaks() -> None:
+        raise RuntimeError("the text of a document")
+
+    with services.client() as client:
+        assert post(client, secret).status_code == 200
+        endpoint = next(route.app for route in client.app.routes if getattr(route, "path", "") == "/mcp")  # type: ignore[attr-defined]
+
+        async def begin() -> None:
+            endpoint._manager._task_group.start_soon(breaks)
+
+        assert client.portal is not None
+        client.portal.call(begin)
+        assert [post(client, secret).status_code for _ in range(3)][-1] == 200
+        assert ask(client, secret).status_code == 200
+    assert '"defect"' in services.log.getvalue()
+    assert "the text of a document" not in services.log.getvalue()
 
 
 def test_starting_the_service_does_not_import_the_sdk(child_env: dict[str, str]) -> None:

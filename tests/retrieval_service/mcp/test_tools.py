@@ -20,7 +20,7 @@ from tests.retrieval_service.mcp.clients import AUTO, LEGACY, Service, ask, insi
 from tests.retrieval_service.real_index import RealIndex
 from tests.search_index.answering.corpus import HIDDEN, SECRET
 
-WORDS = "board golden secret"
+WORDS = "secret golden board"
 """Finds what is hidden, and is not a part of it: an answer repeats its query."""
 VOLATILE = ("id", "took_ms", "next")
 CALLS: list[tuple[str, dict[str, object]]] = [
