@@ -24,6 +24,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 export GX_ANALYTICS_ENABLED ?= false
 export ANONYMIZED_TELEMETRY ?= false
+export HAYSTACK_TELEMETRY_ENABLED ?= False
 export SCARF_NO_ANALYTICS ?= true
 export DO_NOT_TRACK ?= true
 export TOKENIZERS_PARALLELISM ?= false

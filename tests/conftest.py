@@ -27,6 +27,7 @@ _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
     "GX_ANALYTICS_ENABLED": "false",
     "ANONYMIZED_TELEMETRY": "false",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
     "SCARF_NO_ANALYTICS": "true",
     "DO_NOT_TRACK": "true",
     "SE_OFFLINE": "true",

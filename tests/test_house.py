@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -95,9 +96,10 @@ def _pins() -> dict[str, str]:
     return {_normal(name): version for name, _, version in (line.partition("==") for line in lines)}
 
 
-def _importable() -> set[str]:
+@cache
+def _importable() -> frozenset[str]:
     """What code may import: dependencies, and the extras that modules of their own are there for."""
-    return set().union(*map(_declared, (None, "onnxruntime", "haystack", "langchain", "llama-index", "otel", "postgres")))
+    return frozenset().union(*map(_declared, (None, "onnxruntime", "haystack", "langchain", "llama-index", "otel", "postgres")))
 
 
 def _imported() -> dict[str, set[str]]:

@@ -21,6 +21,19 @@ BACKOFF_MOST_S = 30.0
 STEADY_AFTER_S = 60.0
 """A process that ran this long has earned a quick restart."""
 _PR_SET_PDEATHSIG = 1
+_WATCH = """
+import os, signal, sys, time
+groups = [line.strip() for line in sys.stdin]
+if groups[-1:] != ["done"]:
+    time.sleep(float(sys.argv[1]))
+    for group in groups:
+        try:
+            os.killpg(int(group), signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+"""
+"""Reads the process groups of workers until whoever writes them is gone. A worker that is told to end in the middle of starting a process
+of its own may end without it; what is left of a group is ended here."""
 _LOG_KEPT = 5_000_000
 
 
@@ -44,9 +57,12 @@ class Crew:
     def __init__(self, workers: Sequence[Worker], say: Callable[[str], None]) -> None:
         self._workers = list(workers)
         self._say = say
+        self._watch: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start every worker."""
+        """Start every worker, and what ends the rest of them should this process be killed."""
+        command = [sys.executable, "-S", "-c", _WATCH, str(STOP_WITHIN_S)]
+        self._watch = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         for worker in self._workers:
             self._start(worker)
 
@@ -82,6 +98,17 @@ class Crew:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind goes with it
             process.wait()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            with contextlib.suppress(BrokenPipeError):
+                watch.communicate(b"done\n")
+
+    def _tell(self, line: str) -> None:
+        """Tell the watch. One that was killed itself is missed by nobody until this process is killed too."""
+        if self._watch is not None and self._watch.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._watch.stdin.write(f"{line}\n".encode())
+                self._watch.stdin.flush()
 
     def _start(self, worker: Worker) -> None:
         try:
@@ -92,6 +119,7 @@ class Crew:
                 worker.process = spawn(worker.command, worker.environment, output=log.fileno())
         except OSError as error:
             raise HomeDamaged(f"{worker.name} cannot be started: {error}.", "Check the home's owner, its mode and the disk.") from error
+        self._tell(str(worker.process.pid))
         worker.started_at, worker.restart_at = time.monotonic(), None
 
     def _ended(self, worker: Worker, code: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipelines.evaluation.tuning import inherited_ranking, tuned_ranking
@@ -114,6 +115,9 @@ class Staged:
 
     def reader(self) -> IndexReader:
         return self.home.engine.open(self.manifest.index, 1, head=1)
+
+    def ledger(self) -> pa.Table:
+        return self.home.engine.ledger(self.manifest.index, 1, head=1)
 
 
 def test_confidence_is_left_behind_and_learned_anew_where_the_reranker_changes(published: Project, folder: Path) -> None:

@@ -205,6 +205,40 @@ def test_up_serves_minds_and_stops(tmp_path: Path, child_env: dict[str, str], ca
         up.communicate()
 
 
+LEAVES_ONE_BEHIND = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+child.wait()
+"""
+CREW_OF_ONE = """
+import os, sys, time
+from pathlib import Path
+from plumbline.cli.crew import Crew, Worker
+log = Path(sys.argv[1])
+Crew([Worker("one", [sys.executable, "-c", sys.argv[2]], os.environ, log)], print).start()
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_what_a_worker_leaves_behind_ends_when_its_crew_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    parent = subprocess.Popen([sys.executable, "-c", CREW_OF_ONE, str(log), LEAVES_ONE_BEHIND], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        wait_for(lambda: log.exists() and log.read_text().strip())
+        left = psutil.Process(int(log.read_text()))
+    finally:
+        parent.kill()
+        parent.communicate()
+    _, alive = psutil.wait_procs([left], timeout=30)
+    assert alive == []
+
+
 @pytest.mark.slow
 def test_killing_up_takes_everything_with_it(tmp_path: Path, child_env: dict[str, str]) -> None:
     ports = {"PLUMBLINE_PORT": str(free_port()), "PLUMBLINE_DAGSTER_PORT": str(free_port())}
