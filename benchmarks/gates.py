@@ -19,9 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from benchmarks.command import export_model_first
-from benchmarks.ingest import SOURCE, edited, records
-from quality_checks.default_contract import default_contract
+from benchmarks.ingest import edit_one_in_a_hundred, prepare, records
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,14 +75,9 @@ def main() -> None:
     lines = records(parser.parse_args().records)
     with tempfile.TemporaryDirectory() as scratch:
         root, home, models = Path(scratch), Path(scratch, "home"), Path(scratch, "models")
-        export_model_first(root, models)
-        corpus = root / "corpus.jsonl"
-        corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (home / "contracts").mkdir(parents=True)
-        contract = default_contract(SOURCE, str(corpus), records={"id": "_id", "title": "title", "text": "text"})
-        (home / "contracts" / f"{SOURCE}.yaml").write_text(contract)
+        corpus = prepare(root, home, models, lines)
         first = ingested(home, models)
-        corpus.write_text("\n".join(edited(line) if at % 100 == 0 else line for at, line in enumerate(lines)) + "\n", encoding="utf-8")
+        edit_one_in_a_hundred(corpus, lines)
         changed = ingested(home, models)
     sys.stdout.write(f"| CPU-s | {len(lines):,} records, for the first time | one record in a hundred edited |\n|---|---|---|\n")
     for what in GATES:

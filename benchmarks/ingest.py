@@ -38,6 +38,23 @@ def edited(line: str) -> str:
     return json.dumps(record | {"text": f"{record['text']} It was revised once more before it was printed."})
 
 
+def prepare(root: Path, home: Path, models: Path, lines: list[str]) -> Path:
+    """A home with a contract for the records, which lie in the file that is given back; the model is exported before."""
+    export_model_first(root, models)
+    corpus = root / "corpus.jsonl"
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (home / "contracts").mkdir(parents=True)
+    contract = default_contract(SOURCE, str(corpus), records={"id": "_id", "title": "title", "text": "text"})
+    (home / "contracts" / f"{SOURCE}.yaml").write_text(contract)
+    return corpus
+
+
+def edit_one_in_a_hundred(corpus: Path, lines: list[str]) -> None:
+    """Write the records anew, every hundredth with a sentence more at its end."""
+    text = "\n".join(edited(line) if at % 100 == 0 else line for at, line in enumerate(lines))
+    corpus.write_text(f"{text}\n", encoding="utf-8")
+
+
 def embedding_alone(home: Path, models: Path) -> float:
     """CPU seconds of loading the encoder and encoding the passages of a home, and of nothing else."""
     rows = Lake(str(home / "lake")).read_source("chunks", SOURCE, columns=["vector_key", "header", "text"]).to_pylist()
@@ -56,16 +73,11 @@ def main() -> None:
     lines = records(parser.parse_args().records)
     with tempfile.TemporaryDirectory() as scratch:
         root, home, models = Path(scratch), Path(scratch, "home"), Path(scratch, "models")
-        export_model_first(root, models)
-        corpus = root / "corpus.jsonl"
-        corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (home / "contracts").mkdir(parents=True)
-        contract = default_contract(SOURCE, str(corpus), records={"id": "_id", "title": "title", "text": "text"})
-        (home / "contracts" / f"{SOURCE}.yaml").write_text(contract)
+        corpus = prepare(root, home, models, lines)
         first = plumbline(home, models, "ingest")
         alone_s = embedding_alone(home, models)
         unchanged = plumbline(home, models, "ingest")
-        corpus.write_text("\n".join(edited(line) if at % 100 == 0 else line for at, line in enumerate(lines)) + "\n", encoding="utf-8")
+        edit_one_in_a_hundred(corpus, lines)
         changed = plumbline(home, models, "ingest")
     sys.stdout.write("| ingest | CPU-s | beside | ratio |\n|---|---|---|---|\n")
     rows = (

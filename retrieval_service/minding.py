@@ -39,7 +39,7 @@ class Minder:
         Raises:
             ArmResting: the arm is not asked now.
         """
-        self._breakers.admit(arm)
+        self._breakers.admit(arm, work)
         attributes: dict[str, AttributeValue] = {"plumbline.arm": arm, "plumbline.work": work, **_OPERATION[arm, work]}
         began = time.perf_counter()
         # What is raised may quote a query, so only its class is told.
@@ -48,11 +48,11 @@ class Minder:
         ) as span:
             try:
                 yield
-            except Exception as error:
+            except BaseException as error:  # a panic of the engine is no Exception, and a trial has to be told its end too
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(Status(StatusCode.ERROR))
-                self._breakers.failed(arm, error)
+                self._breakers.failed(arm, work, error)
                 raise
             finally:
                 self._telemetry.stage_seconds.labels(arm, work).observe(time.perf_counter() - began)
-        self._breakers.answered(arm)
+        self._breakers.answered(arm, work)

@@ -113,7 +113,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 class RequestTelemetry:
-    """Outermost layer: gives each request an id, counts and logs it, and turns a defect into an answer that shows nothing of it.
+    """Gives each request an id, counts and logs it, and turns a defect into an answer that shows nothing of it.
 
     A request id that comes in is kept when it is 1 to 64 letters, digits, dots, dashes and underscores.
     """

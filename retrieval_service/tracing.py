@@ -6,7 +6,6 @@ development. No query, no passage and no address of a document is in a span.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,14 +104,15 @@ def export_traces() -> None:
     """
     if not any(os.environ.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return
-    if importlib.util.find_spec("opentelemetry.sdk") is None or importlib.util.find_spec("opentelemetry.exporter") is None:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
         raise WrongUsage(
             "OTEL_EXPORTER_OTLP_ENDPOINT names a place for traces, and what sends them is not installed.", "Install `plumbline[otel]`."
-        )
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        ) from error
 
     provider = TracerProvider(resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "plumbline")}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from search_index.catalog import tables as t
 from search_index.catalog.database import Database
@@ -108,9 +108,11 @@ class Usage(Database):
 
     def usage(self, since: datetime, until: datetime) -> list[UsageCounts]:
         """What people met from ``since`` to before ``until``, a release a row."""
-        of_release: defaultdict[int, list[LoggedQuery]] = defaultdict(list)
-        for query in self.queries_between(since, until):
-            of_release[query.release].append(query)
+        wanted = select(t.queries.c.release, t.queries.c.source, t.queries.c.worth_a_look, t.queries.c.degraded, t.queries.c.took_ms)
+        of_release: defaultdict[int, list[RowMapping]] = defaultdict(list)
+        with self._transaction() as c:
+            for row in c.execute(wanted.where(t.queries.c.at >= since, t.queries.c.at < until)).mappings():
+                of_release[row["release"]].append(row)
         statement = select(t.feedback.c.release, t.feedback.c.kind).where(t.feedback.c.at >= since, t.feedback.c.at < until)
         said: defaultdict[int, list[str]] = defaultdict(list)
         with self._transaction() as c:
@@ -144,17 +146,17 @@ def _item(query: LoggedQuery, said: list[Feedback]) -> ReviewItem:
     )
 
 
-def _counts(release: int, queries: list[LoggedQuery], said: list[str]) -> UsageCounts:
-    reasons = [query.worth_a_look for query in queries]
-    took = np.array([query.took_ms for query in queries])
+def _counts(release: int, queries: list[RowMapping], said: list[str]) -> UsageCounts:
+    reasons = [query["worth_a_look"] for query in queries]
+    took = np.array([query["took_ms"] for query in queries])
     return UsageCounts(
         release=release,
         queries=len(queries),
-        by_source=dict(sorted(Counter(query.source for query in queries if query.source).items())),
+        by_source=dict(sorted(Counter(query["source"] for query in queries if query["source"]).items())),
         zero_results=reasons.count("nothing_found"),
         unsure=reasons.count("unsure"),
         not_answerable=reasons.count("not_answerable"),
-        degraded=sum(bool(query.degraded) for query in queries),
+        degraded=sum(bool(query["degraded"]) for query in queries),
         p50_ms=round(float(np.percentile(took, 50)), 2) if len(took) else None,
         p95_ms=round(float(np.percentile(took, 95)), 2) if len(took) else None,
         clicks=said.count("click"),

@@ -16,7 +16,7 @@ from retrieval_service.impatient import LEFT_BEHIND_MOST, EncoderTimeout, Impati
 from retrieval_service.minding import Minder
 from retrieval_service.telemetry import Telemetry
 from search_index.engine.embedded import EmbeddedEngine
-from search_index.engine.interface import IndexReader, Vector
+from search_index.engine.interface import IndexReader, Scored, Vector
 from search_index.errors import ArmsUnavailable, HomeDamaged, RevisionUnknown
 from search_index.fusion import Ranking
 from search_index.model.search import Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
@@ -97,49 +97,79 @@ def ask(searcher: Searcher, mode: Mode = "hybrid") -> SearchAnswer:
 class TestBreakers:
     def test_an_arm_rests_after_so_many_failures_in_a_row(self, breakers: Breakers, clock: Clock, telemetry: Telemetry) -> None:
         for _ in range(FAILURES - 1):
-            breakers.admit("dense")
-            breakers.failed("dense", OSError())
-        breakers.admit("dense")
-        breakers.answered("dense")
+            breakers.admit("dense", "find")
+            breakers.failed("dense", "find", OSError())
+        breakers.admit("dense", "find")
+        breakers.answered("dense", "find")
         for _ in range(FAILURES):
-            breakers.admit("dense")
-            breakers.failed("dense", OSError())
+            breakers.admit("dense", "find")
+            breakers.failed("dense", "find", OSError())
         with pytest.raises(ArmResting):
-            breakers.admit("dense")
-        breakers.admit("sparse")
+            breakers.admit("dense", "find")
+        breakers.admit("sparse", "find")
         assert (resting(telemetry, "dense"), resting(telemetry, "sparse")) == (1.0, 0.0)
 
     def test_one_query_tries_it_again_after_its_rest(
         self, breakers: Breakers, clock: Clock, telemetry: Telemetry, log: io.StringIO
     ) -> None:
         for _ in range(FAILURES):
-            breakers.failed("dense", OSError())
+            breakers.failed("dense", "find", OSError())
         clock.now += REST_S
-        breakers.admit("dense")
+        breakers.admit("dense", "find")
         with pytest.raises(ArmResting):
-            breakers.admit("dense")
-        breakers.failed("dense", OSError())
+            breakers.admit("dense", "find")
+        breakers.failed("dense", "find", OSError())
         clock.now += REST_S / 2
         with pytest.raises(ArmResting):
-            breakers.admit("dense")
+            breakers.admit("dense", "find")
         clock.now += REST_S / 2
-        breakers.admit("dense")
-        breakers.answered("dense")
-        breakers.admit("dense")
+        breakers.admit("dense", "find")
+        breakers.answered("dense", "find")
+        breakers.admit("dense", "find")
         assert resting(telemetry, "dense") == 0.0
         assert log.getvalue().count("arm rests") == log.getvalue().count("arm answers again") == 1
 
     def test_what_a_caller_did_wrong_is_no_failure(self, breakers: Breakers) -> None:
         for _ in range(FAILURES):
-            breakers.failed("dense", RevisionUnknown("a", "b"))
-        breakers.admit("dense")
+            breakers.failed("dense", "find", RevisionUnknown("a", "b"))
+        breakers.admit("dense", "find")
         for _ in range(FAILURES):
-            breakers.failed("dense", HomeDamaged("a", "b"))
+            breakers.failed("dense", "find", HomeDamaged("a", "b"))
         with pytest.raises(ArmResting):
-            breakers.admit("dense")
+            breakers.admit("dense", "find")
+
+    def test_a_trial_that_a_caller_spoiled_is_followed_by_others(self, breakers: Breakers, clock: Clock) -> None:
+        for _ in range(FAILURES):
+            breakers.failed("dense", "find", OSError())
+        clock.now += REST_S
+        breakers.admit("dense", "find")
+        breakers.failed("dense", "find", RevisionUnknown("a", "b"))
+        breakers.admit("dense", "find")
+        breakers.admit("dense", "find")
 
 
 class TestAnswers:
+    def test_an_engine_that_fails_rests_though_the_encoder_answers(
+        self, reader: IndexReader, breakers: Breakers, encoder: Encoder, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> Scored:
+            raise HomeDamaged("the dense arm is gone", "b")
+
+        monkeypatch.setattr(reader, "dense", broken)
+        searcher = Searcher(reader, encoder, Ranking()).guarded(lambda each: each, Minder(telemetry, breakers))
+        reasons = [ask(searcher).degraded[0].reason for _ in range(FAILURES + 2)]
+        assert reasons == ["HomeDamaged"] * FAILURES + ["ArmResting"] * 2
+        assert resting(telemetry, "dense") == 1.0
+
+    def test_a_panic_in_a_trial_is_its_end(self, breakers: Breakers, clock: Clock, telemetry: Telemetry) -> None:
+        for _ in range(FAILURES):
+            breakers.failed("dense", "find", OSError())
+        minder = Minder(telemetry, breakers)
+        for _ in range(2):
+            clock.now += REST_S
+            with pytest.raises(KeyboardInterrupt), minder.asking("dense", "find"):
+                raise KeyboardInterrupt
+
     def test_go_on_without_an_arm_that_rests_and_get_it_back(
         self, reader: IndexReader, breakers: Breakers, clock: Clock, encoder: Encoder
     ) -> None:

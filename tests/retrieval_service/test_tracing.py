@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -102,6 +103,6 @@ def test_each_call_of_an_arm_is_a_span_and_a_measurement(published: Project, tel
 def test_a_place_for_traces_without_what_sends_them_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     export_traces()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(WrongUsage, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
         export_traces()
