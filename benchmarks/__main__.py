@@ -6,7 +6,10 @@ import importlib.util
 import subprocess
 import sys
 
-NAMES = ("embedding", "engine", "ingest", "growth", "memory", "peers", "versions", "formats", "pdf", "pages", "labels", "tuning")
+NAMES = (
+    "embedding", "engine", "ingest", "growth", "memory", "load", "peers", "search_peers", "versions", "formats", "pdf", "pages", "labels",
+    "tuning", "agentic",
+)  # fmt: skip
 QUICK = ("embedding", "engine")
 """What runs when nothing is named: the others take minutes each, and some want a folder (``python -m benchmarks.NAME --help``)."""
 

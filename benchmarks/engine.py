@@ -24,6 +24,7 @@ from search_index.engine.interface import POINTS, Delta, IndexReader, Vector, Vi
 from search_index.fusion import Ranking
 from search_index.model.document import chunk_id, document_id, point_id
 from search_index.model.search import Principal, ReleaseRef, SearchRequest
+from search_index.model.tenant import DEFAULT_TENANT
 from search_index.searcher import Searcher
 
 DIMENSION = 384
@@ -105,8 +106,8 @@ def ask(reader: IndexReader, corpus: Corpus, revision: int) -> None:
     chosen = drawn.integers(0, len(corpus.vectors), 400)
     noise = 0.3 / np.sqrt(DIMENSION) * drawn.standard_normal((400, DIMENSION), dtype=np.float32)
     queries = corpus.vectors[chosen] + noise
-    seen = Visibility(revision, frozenset({"everyone"}))
-    statistics = reader.statistics(revision)
+    seen = Visibility(revision, DEFAULT_TENANT, frozenset({"everyone"}))
+    statistics = reader.statistics(revision, DEFAULT_TENANT)
     texts = [f"{turn} " + " ".join(f"w{word}" for word in np.unique(corpus.words[number, :8])) for turn, number in enumerate(chosen)]
     asked = [query_weights(text, statistics) for text in texts]
     latency("dense arm, 100 of all", lambda number: reader.dense(queries[number], seen, 100))
@@ -128,7 +129,7 @@ def ask(reader: IndexReader, corpus: Corpus, revision: int) -> None:
 
 
 def main(size: int) -> None:
-    corpus, settings = Corpus(size), Bm25Settings(avgdl=160.0)
+    corpus, settings = Corpus(size), Bm25Settings(avgdl={DEFAULT_TENANT: 160.0})
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         engine = EmbeddedEngine(Path(folder))
         first = timed("make up the points", lambda: corpus.points(np.arange(size), 1))

@@ -141,6 +141,18 @@ def _outcome(case: etree._Element) -> str:
     return "held"
 
 
+def faults(_: int) -> Section:
+    """Faults in a running service, under load."""
+    held, cases = pytest_run(1800, 5, "-m", "", "tests/retrieval_service/test_faults.py")
+    rows: Table = [["fault", "requests while it lasted", "what callers saw, how often", "wrong answers", "whole again after, s"]]
+    for case in cases:
+        for entry in case.iter("property"):
+            if entry.get("name") == "fault":
+                name, requests, told, wrong, whole_s = json.loads(entry.get("value") or "")
+                rows.append([name, str(requests), "; ".join(f"{what} ({n})" for what, n in told.items()), str(wrong), str(whole_s)])
+    return Section("Faults in a service that is being asked", rows, held)
+
+
 def measured(title: str, *command: str) -> Callable[[int], Section]:
     """A section that is the table a benchmark prints."""
 
@@ -179,6 +191,8 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "memory": measured("Memory", "benchmarks.memory"),
     "ingest": measured("Ingest beside embedding alone", "benchmarks.ingest"),
     "gates": measured("What gates cost of an ingest", "benchmarks.gates"),
+    "faults": faults,
+    "load": measured("The service under load", "benchmarks.load", "--dataset", str(DATA / "nfcorpus")),
     "peers": measured("Ingest beside other libraries", "benchmarks.peers"),
     "retrieval": retrieval,
     "tuning": measured("Rankings: defaults, tuned on half of the queries, adapted", "benchmarks.tuning"),

@@ -53,7 +53,7 @@ def halves(dataset: Path, folder: Path) -> list[tuple[Ranking, np.ndarray, np.nd
         golden = import_beir(dataset / "queries.jsonl", dataset / "qrels.tsv", source_name_for(str(dataset)))
         judged = judge_golden(Lake(home.settings.lake), [golden], loaded.manifest)
         everyone = everyone_of(loaded.manifest)
-        passages = passages_in_memory(loaded.reader, loaded.record.revision, everyone.groups)
+        passages = passages_in_memory(loaded.reader, loaded.record.revision, everyone.tenant, everyone.groups)
         queries = sorted(judged_queries(passages, judged), key=lambda query: query.bucket)
         encoder = home.encoder(loaded.manifest.model)
 

@@ -52,6 +52,7 @@ def evaluate_dataset(
     Errors:
         WrongUsage: the folder lacks a file, or the reranker's folder holds no cross-encoder.
         Refused: the collection did not pass the gates.
+        NotInMemory: mode ``lexical`` is to be measured, and there are more passages than are kept in memory.
     """
     queries, qrels = _files(dataset, documents)
     with _home(home) as folder:
@@ -115,7 +116,13 @@ def _measured(home: Home, loaded: LoadedRelease, judged: Sequence[Judged], modes
         progress.finish()
         return found
 
-    results: dict[str, ModeResult] = {mode: asked(loaded.searcher, mode, mode) for mode in modes}
+    def searcher_for(mode: Mode) -> Searcher:
+        """What answers in a mode when the release is served: in ``lexical``, its passages in memory."""
+        if mode != "lexical":
+            return loaded.searcher
+        return loaded.searcher.in_memory(loaded.record.revision, home.settings.fallback_passages)
+
+    results: dict[str, ModeResult] = {mode: asked(searcher_for(mode), mode, mode) for mode in modes}
     tried: dict[str, Json] = {}
     reranking = None if loaded.searcher.ranking.reranking else home.wanted_reranking()
     if reranking is not None:

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quality_checks.finding import EXAMPLES, Finding, share_of
-from search_index.bm25 import Bm25Settings, count_terms
+from search_index.bm25 import count_terms
 from search_index.engine.interface import Ids, IndexReader, Payload, Vector, Visibility
+from search_index.engine.lexical import Lexical
 from search_index.errors import NotFound
 from search_index.model.search import Filters
 
@@ -31,15 +32,25 @@ _DOCUMENTS_FILTERED = 1000
 
 @dataclass(frozen=True)
 class Staged:
-    """A staged index as the checks look at it.
+    """A staged index as the checks look at it: each tenant's points as somebody of that tenant who is in every group.
 
     ``current`` are the ledger's points that are valid in the staged revision, ``changed`` those of them that it added.
     """
 
     reader: IndexReader
-    visibility: Visibility
+    revision: int
+    groups: frozenset[str]
     current: pa.Table
     changed: pa.Table
+
+    def seen_by(self, tenant: str) -> Visibility:
+        """What somebody in every group of a tenant sees."""
+        return Visibility(self.revision, tenant, self.groups)
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those that have a current point."""
+        return sorted(pc.unique(self.current["tenant"]).to_pylist())
 
     @property
     def readable(self) -> pa.Table:
@@ -90,24 +101,28 @@ def sparse_arm_complete(staged: Staged) -> Finding:
     Few terms are asked for at once: of each point the one that most points hold, so that a question or two reach them all.
     """
     rows = staged.readable
+    found = set().union(*(_found_by_terms(staged, rows.filter(pc.equal(rows["tenant"], tenant)), tenant) for tenant in staged.tenants))
     points, terms = rows["point_id"].to_pylist(), rows["term_ids"].to_pylist()
     bare = [point for point, ids in zip(points, terms, strict=True) if not ids]
-    known, counts = np.unique(_terms_of(rows), return_counts=True)
-    common = [int(ids[int(np.argmax(counts[np.searchsorted(known, ids)]))]) for ids in terms if ids]
-    asked = np.unique(np.array(common, dtype=np.uint32))
-    found: set[str] = set()
-    if len(asked):
-        documents = pc.unique(rows["document_id"]).to_pylist()
-        few = len(documents) <= _DOCUMENTS_FILTERED
-        seen = replace(staged.visibility, filters=Filters(documents=documents)) if few else staged.visibility
-        # Any weight above nought reaches a point; the limit leaves none out.
-        answered = staged.reader.sparse(asked, np.ones(len(asked), np.float32), seen, staged.current.num_rows + 1)
-        found = set(answered.ids)
     lost = [point for point, ids in zip(points, terms, strict=True) if ids and point not in found]
     # White space and stop words alone have no terms; where that is more than the odd passage, the terms were lost.
     if len(bare) > 0.1 * len(points) and len(bare) >= PROBES:
         lost += bare
     return _failed(lost, len(points), "points are not found by their own terms")
+
+
+def _found_by_terms(staged: Staged, rows: pa.Table, tenant: str) -> set[str]:
+    """Points that the sparse arm gives for the commonest terms of a tenant's ``rows``."""
+    known, counts = np.unique(_terms_of(rows), return_counts=True)
+    common = [int(ids[int(np.argmax(counts[np.searchsorted(known, ids)]))]) for ids in rows["term_ids"].to_pylist() if ids]
+    asked = np.unique(np.array(common, dtype=np.uint32))
+    if not len(asked):
+        return set()
+    documents, seen = pc.unique(rows["document_id"]).to_pylist(), staged.seen_by(tenant)
+    if len(documents) <= _DOCUMENTS_FILTERED:
+        seen = replace(seen, filters=Filters(documents=documents))
+    # Any weight above nought reaches a point; the limit leaves none out.
+    return set(staged.reader.sparse(asked, np.ones(len(asked), np.float32), seen, staged.current.num_rows + 1).ids)
 
 
 def terms_are_the_texts(staged: Staged) -> Finding:
@@ -132,8 +147,10 @@ def indexed_text(payload: Payload) -> str:
 def sparse_agrees_with_rank_bm25(staged: Staged) -> Finding:
     """The sparse arm gives chunks the scores that rank-bm25 gives them, and its first ten miss none that rank-bm25 puts above them.
 
-    Each probe asks for the rarest terms of one chunk. Scores may differ by a thousandth: the index keeps 32-bit floats. In how many
-    points the terms occur is counted in all of them, whatever the number of chunks that rank-bm25 is given.
+    It is what answers in mode ``lexical`` too, so that is gated by this. Each probe asks for the rarest terms of one chunk, among the
+    chunks of its own tenant. Scores may differ by a thousandth: the index
+    keeps 32-bit floats. In how many points the terms occur is counted in all of the tenant's, whatever the number of chunks that
+    rank-bm25 is given.
     """
     chosen = drawn(staged.readable["point_id"].to_pylist(), YARDSTICK_CHUNKS)
     rest = set(staged.current["point_id"].to_pylist()) - set(chosen)
@@ -141,30 +158,43 @@ def sparse_agrees_with_rank_bm25(staged: Staged) -> Finding:
     considered = staged.current.filter(pc.is_in(staged.current["point_id"], pa.array(chosen, pa.string())))
     if considered.num_rows == 0:
         return Finding(None, {"probes": 0})
-    term_ids = [np.asarray(ids, dtype=np.uint32) for ids in considered["term_ids"].to_pylist()]
-    term_counts = [np.asarray(counts, dtype=np.uint32) for counts in considered["term_counts"].to_pylist()]
-    points: list[str] = considered["point_id"].to_pylist()
-    readable = {p for p, groups in zip(points, considered["access"].to_pylist(), strict=True) if groups}
-    yardstick = _rank_bm25(term_ids, term_counts, staged.reader.bm25)
-    statistics = staged.reader.statistics(staged.visibility.revision)
-    everywhere = _terms_of(staged.current)
+    rows = considered.select(["point_id", "tenant", "term_ids"]).to_pylist()
+    probes = [rows[i] for i in evenly(len(rows), PROBES) if rows[i]["term_ids"]]
     wrong = []
-    probes = [i for i in evenly(len(points), PROBES) if len(term_ids[i])]
-    for i in probes:
-        idf = statistics.idf(term_ids[i])
-        rarest = term_ids[i][np.argsort(-idf, kind="stable")[:8]]
-        lucene = np.array([_lucene_idf(staged.current.num_rows, int((everywhere == term).sum())) for term in rarest])
-        weights = statistics.idf(rarest).astype(np.float32)
-        reference = yardstick(rarest, lucene)
-        order = np.argsort(-reference, kind="stable")[:PROBES]
-        exact = staged.reader.sparse_scores(rarest, weights, [points[j] for j in order])
-        answered = staged.reader.sparse(rarest, weights, staged.visibility, PROBES)
-        least = float(answered.scores[-1]) * 1.001 + 1e-3 if len(answered.scores) >= PROBES else 1e-3
-        missed = [j for j in order if reference[j] > least and points[j] in readable and points[j] not in answered.ids]
-        if missed or not np.allclose(exact, reference[order], rtol=1e-3, atol=1e-3) or not np.allclose(weights, lucene, rtol=1e-3):
-            wrong.append(points[i])
+    for tenant in sorted({probe["tenant"] for probe in probes}):
+        yardstick = _Yardstick(staged, considered, tenant)
+        wrong += [probe["point_id"] for probe in probes if probe["tenant"] == tenant and not yardstick.agrees(probe["term_ids"])]
     problem = f"{len(wrong)} of {len(probes)} probes are scored differently" if wrong else None
-    return Finding(problem, {"probes": len(probes), "chunks": len(points), "disagreeing": [*wrong[:EXAMPLES]]})
+    return Finding(problem, {"probes": len(probes), "chunks": len(rows), "disagreeing": [*wrong[:EXAMPLES]]})
+
+
+class _Yardstick:
+    """rank-bm25 over one tenant's part of the chunks that are considered."""
+
+    def __init__(self, staged: Staged, considered: pa.Table, tenant: str) -> None:
+        self._staged, self._tenant = staged, tenant
+        mine = considered.filter(pc.equal(considered["tenant"], tenant))
+        current = staged.current.filter(pc.equal(staged.current["tenant"], tenant))
+        self._points: list[str] = mine["point_id"].to_pylist()
+        self._readable = {p for p, groups in zip(self._points, mine["access"].to_pylist(), strict=True) if groups}
+        self._lexical = Lexical(mine, staged.reader.bm25, tenant)
+        self._statistics = staged.reader.statistics(staged.revision, tenant)
+        self._everywhere, self._count = _terms_of(current), current.num_rows
+
+    def agrees(self, term_ids: Sequence[int]) -> bool:
+        """Whether the sparse arm does, asked for the rarest of these terms."""
+        terms, reader, points = np.asarray(term_ids, dtype=np.uint32), self._staged.reader, self._points
+        rarest = terms[np.argsort(-self._statistics.idf(terms), kind="stable")[:8]]
+        lucene = np.array([_lucene_idf(self._count, int((self._everywhere == term).sum())) for term in rarest])
+        weights = self._statistics.idf(rarest).astype(np.float32)
+        reference = self._lexical.scores(rarest, lucene, points)
+        order = np.argsort(-reference, kind="stable")[:PROBES]
+        exact = reader.sparse_scores(rarest, weights, [points[j] for j in order])
+        answered = reader.sparse(rarest, weights, self._staged.seen_by(self._tenant), PROBES)
+        least = float(answered.scores[-1]) * 1.001 + 1e-3 if len(answered.scores) >= PROBES else 1e-3
+        missed = [j for j in order if reference[j] > least and points[j] in self._readable and points[j] not in answered.ids]
+        same = np.allclose(exact, reference[order], rtol=1e-3, atol=1e-3) and np.allclose(weights, lucene, rtol=1e-3)
+        return not missed and bool(same)
 
 
 def _lucene_idf(points: int, holding: int) -> float:
@@ -176,35 +206,15 @@ def _terms_of(points: pa.Table) -> Ids:
     return np.asarray(points["term_ids"].combine_chunks().flatten(), dtype=np.uint32)
 
 
-def _rank_bm25(term_ids: Sequence[Ids], term_counts: Sequence[Ids], settings: Bm25Settings) -> Callable[[Ids, np.ndarray], np.ndarray]:
-    from rank_bm25 import BM25Okapi
-
-    class Lucene(BM25Okapi):  # type: ignore[misc]
-        """Okapi whose IDF is given with each question."""
-
-        def _calc_idf(self, nd: dict[int, int]) -> None:
-            self.idf: dict[int, float] = {}
-
-    corpus = [np.repeat(ids, counts).tolist() for ids, counts in zip(term_ids, term_counts, strict=True)]
-    model = Lucene(corpus, k1=settings.k1, b=settings.b)
-    model.avgdl = settings.avgdl
-
-    def scores(terms: Ids, idf: np.ndarray) -> np.ndarray:
-        model.idf = dict(zip(terms.tolist(), idf.tolist(), strict=True))
-        return np.asarray(model.get_scores(terms.tolist()))
-
-    return scores
-
-
 def dense_finds_itself(staged: Staged) -> Finding:
     """A point asked for with its own vector comes back, or one whose vector is the same."""
     readable = staged.current.filter(pc.greater(pc.list_value_length(staged.current["access"]), 0))
-    points = readable["point_id"].to_pylist()
+    points, tenants = readable["point_id"].to_pylist(), readable["tenant"].to_pylist()
     probes = evenly(len(points), PROBES)
     lost = []
     for i in probes:
         vector = staged.reader.vectors([points[i]])[0]
-        answered = staged.reader.dense(vector, staged.visibility, PROBES)
+        answered = staged.reader.dense(vector, staged.seen_by(tenants[i]), PROBES)
         if points[i] not in answered.ids and not (len(answered.scores) and float(answered.scores[0]) > 0.9999 and np.any(vector)):
             lost.append(points[i])
     problem = f"{len(lost)} of {len(probes)} chunks are not found by their own vector" if lost else None
@@ -212,19 +222,22 @@ def dense_finds_itself(staged: Staged) -> Finding:
 
 
 def dense_recall(staged: Staged) -> Finding:
-    """The dense arm's ten nearest of a point are the ten nearest of all, nearly: equally near ones count as each other.
+    """The dense arm's ten nearest of a point are the ten nearest of all of its tenant, nearly: equally near ones count as each other.
 
     Points that this revision added are asked for, fewer where it added few: each question looks at every point there is.
     """
-    readable = staged.current.filter(pc.greater(pc.list_value_length(staged.current["access"]), 0))["point_id"].to_pylist()
+    shown = staged.current.filter(pc.greater(pc.list_value_length(staged.current["access"]), 0)).select(["point_id", "tenant"])
+    readable = shown["point_id"].to_pylist()
+    tenant_of = dict(zip(readable, shown["tenant"].to_pylist(), strict=True))
     added = staged.readable["point_id"].to_pylist()
     small = len(added) * 20 < len(readable)
     chosen = drawn(added or readable, RECALL_PROBES // 4 if small else RECALL_PROBES)
     found = []
     for point in chosen:
         vector = staged.reader.vectors([point])[0]
-        every = np.sort(staged.reader.dense_scores(vector, readable))[::-1][:PROBES]
-        answered = staged.reader.dense(vector, staged.visibility, PROBES).scores
+        mine = [other for other, tenant in tenant_of.items() if tenant == tenant_of[point]]
+        every = np.sort(staged.reader.dense_scores(vector, mine))[::-1][:PROBES]
+        answered = staged.reader.dense(vector, staged.seen_by(tenant_of[point]), PROBES).scores
         found.append(float((answered >= every[-1] - 1e-5).sum()) / len(every))
     recall = float(np.mean(found)) if found else 1.0
     problem = f"the dense arm finds {recall:.1%} of the ten nearest" if recall < LEAST_RECALL else None

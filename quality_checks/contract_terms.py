@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from quality_checks.rules import QualityRule
 from search_index.model.search import EVERYONE, Scalar
+from search_index.model.tenant import DEFAULT_TENANT
 
 SourceFormat = Literal["files", "records", "website"]
 _MIB = 1 << 20
@@ -116,12 +117,14 @@ class Contract(BaseModel):
     ``freshness_sla`` is the standard's ``latency``, or ``frequency`` without one; ``frequency`` is how often something in the source
     changes. ``removal_threshold`` is the share of documents that may vanish at once. ``partitioned``: the lane is split into Dagster
     partitions, for a source too large for one run.
+    ``tenant``: whose documents these are, and who alone may read them.
     ``languages``: ISO 639-1 codes of those that its documents are written in; empty where it does not say.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
+    tenant: str = DEFAULT_TENANT
     version: str
     digest: str
     status: str

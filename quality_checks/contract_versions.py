@@ -9,6 +9,7 @@ from pydantic import JsonValue as Json
 from quality_checks.contracts import Contract
 from search_index.model.contract_version import TermChange
 from search_index.model.search import EVERYONE
+from search_index.model.tenant import DEFAULT_TENANT
 
 Terms = Mapping[str, Json]
 _CLASSIFICATIONS = ("public", "internal", "confidential", "restricted")
@@ -48,7 +49,7 @@ def opened(old: Terms, new: Terms) -> list[str]:
 
 def weakened(old: Terms, new: Terms) -> list[str]:
     """In what a contract demands or protects less than the one before, a sentence each, but for who may read."""
-    said = []
+    said = moved(*(str(terms.get("tenant", DEFAULT_TENANT)) for terms in (old, new)))
     rules = sorted(name for name in old.keys() | new.keys() if name.startswith("rules."))
     for name in rules:
         before, after = old.get(name), new.get(name)
@@ -64,6 +65,11 @@ def weakened(old: Terms, new: Terms) -> list[str]:
     if old.get("freshness_sla") is not None and not 0 < _number(new.get("freshness_sla")) <= _number(old.get("freshness_sla")):
         said.append("promises less freshness")
     return said
+
+
+def moved(before: str, after: str) -> list[str]:
+    """That a source belongs to another tenant than before, whose people may then read it."""
+    return [f"moves the source from the tenant {before} to the tenant {after}"] if before != after else []
 
 
 def _weaker_rule(name: str, old: Mapping[str, Json], new: Mapping[str, Json] | None) -> list[str]:

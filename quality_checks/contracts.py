@@ -21,6 +21,7 @@ from quality_checks.rules import read_rules
 from search_index.errors import ContractInvalid
 from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Scalar
+from search_index.model.tenant import DEFAULT_TENANT
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 __all__ = ["RESERVED_NAMES", "Contract", "RecordMapping", "load_contract", "load_contracts"]
@@ -135,6 +136,7 @@ def _contract(data: dict[str, Json], located: Located, folder: Path, variables: 
     about = {name: str(text).strip() for name, text in description.items()} if isinstance(description, dict) else {}
     contract = Contract(
         name=str(data["name"]),
+        tenant=str(data.get("tenant", DEFAULT_TENANT)),
         version=str(data["version"]),
         digest=digest_of(data),
         status=str(data["status"]),

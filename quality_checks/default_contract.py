@@ -6,12 +6,13 @@ import getpass
 import io
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from search_index.model.search import EVERYONE
+from search_index.model.tenant import DEFAULT_TENANT
 
 _LONGEST_NAME = 64
 
@@ -40,8 +41,16 @@ def is_sitemap(location: str) -> bool:
     return re.fullmatch(r"https?://[^?#]*/[^/?#]*sitemap[^/?#]*\.(?:xml|xml\.gz|txt)", location, re.IGNORECASE) is not None
 
 
-def default_contract(name: str, location: str, records: Mapping[str, str] | None = None) -> str:
-    """A contract as YAML text: every file under ``location``, readable by everyone, owned by whoever runs this.
+def default_contract(
+    name: str,
+    location: str,
+    records: Mapping[str, str] | None = None,
+    *,
+    access: Sequence[str] = (EVERYONE,),
+    tenant: str = DEFAULT_TENANT,
+    owner: str | None = None,
+) -> str:
+    """A contract as YAML text: every file under ``location``, readable by everyone and owned by whoever runs this unless told otherwise.
 
     A sitemap's address makes a website of it. It promises no freshness, because nobody has said how often the files change.
 
@@ -49,6 +58,9 @@ def default_contract(name: str, location: str, records: Mapping[str, str] | None
         name: the source's name, ``[a-z][a-z0-9_]*``.
         location: an absolute path, an fsspec URL, or a sitemap's.
         records: for a JSON Lines file whose lines are documents, the fields that are their ``id``, ``title`` and ``text``.
+        access: groups that may read it.
+        tenant: whose documents these are.
+        owner: who answers for them.
     """
     kind = _server_type(location)
     form = "records" if records else "website" if is_sitemap(location) else "files"
@@ -62,9 +74,11 @@ def default_contract(name: str, location: str, records: Mapping[str, str] | None
         "status": "active",
         "description": {"purpose": f"Documents under {location}"},
         "servers": [server],
-        "team": [{"username": _user(), "role": "owner"}],
-        "roles": [{"role": EVERYONE, "access": "read"}],
+        "team": [{"username": owner or _user(), "role": "owner"}],
+        "roles": [{"role": group, "access": "read"} for group in access],
     }
+    if tenant != DEFAULT_TENANT:
+        contract["tenant"] = tenant
     if records:
         contract["customProperties"] = [{"property": "records", "value": dict(records)}]
     text = io.StringIO()

@@ -66,7 +66,7 @@ def ask(
     principal: Principal,
     progress: Callable[[int], None] = lambda _: None,
 ) -> ModeResult:
-    """Ask every query that has a judgement left, in one mode.
+    """Ask every query that has a judgement left, in one mode: each set as ``principal`` of the set's own tenant.
 
     Queries judged by whole documents are measured on the ranking of documents, those judged by passage on that of passages,
     where only the first passage to meet a judgement counts.
@@ -76,17 +76,18 @@ def ask(
     wall_ms: list[float] = []
     cpu_before = time.process_time()
     for one in judged:
+        asking = principal.model_copy(update={"tenant": one.golden.tenant})
         for query in one.golden.queries:
             if query.id not in one.resolved.qrels:
                 continue
             name = f"{one.golden.name}/{query.id}"
             began = time.perf_counter()
             if any(unit.places for unit in one.resolved.units[query.id]):
-                ranked = searcher.rank_passages(query.query, mode, revision, principal, DEPTH)
+                ranked = searcher.rank_passages(query.query, mode, revision, asking, DEPTH)
                 wall_ms.append((time.perf_counter() - began) * 1e3)
                 run[name] = units_run([_passage(payload, score) for payload, score in ranked], one.resolved, query.id)
             else:
-                run[name] = searcher.rank_documents(query.query, mode, revision, principal, DEPTH)
+                run[name] = searcher.rank_documents(query.query, mode, revision, asking, DEPTH)
                 wall_ms.append((time.perf_counter() - began) * 1e3)
             qrels[name] = one.resolved.qrels[query.id]
             progress(1)

@@ -58,9 +58,9 @@ VECTOR_CHECKS = (
     PlainCheck("vectors_precise", "warning", "Passages embedded again give the stored vectors, to a cosine of 0.9999.", 1),
 )
 CANDIDATE_CHECKS = (
-    PlainCheck("index_reconciled", "error", "The index holds exactly the chunks that the tables hold, with their vectors and access.", 1),
+    PlainCheck("index_reconciled", "error", "The index holds exactly the chunks that the tables hold, with vectors, tenant and access.", 2),
     PlainCheck("access_on_every_point", "error", "Every point names at least one group that may read it.", 1),
-    PlainCheck("payloads_exact", "error", "Every added point is of the tables' document, span, text and access.", 1),
+    PlainCheck("payloads_exact", "error", "Every added point is of the tables' document, span, text, tenant and access.", 2),
     PlainCheck("dense_arm_complete", "error", "Every added point has its vector in the dense arm, as the tables have it.", 1),
     PlainCheck("dense_finds_itself", "error", "A chunk asked for with its own vector is found by the dense arm.", 1),
     PlainCheck("dense_recall_at_10", "error", "The dense arm finds at least 95% of the ten nearest that an exhaustive look finds.", 1),

@@ -19,6 +19,7 @@ from quality_checks.located import Problem, Unreadable, did_you_mean, listing, r
 from search_index.errors import PlumblineError
 from search_index.model.document import document_uri
 from search_index.model.release import digest_of
+from search_index.model.tenant import DEFAULT_TENANT, LONGEST_TENANT
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -79,6 +80,9 @@ class GoldenSet(BaseModel):
     date: str = ""
     purpose: Literal["evaluation", "training"] = Field(
         "evaluation", description="releases are measured on the one and learn from the other"
+    )
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_TENANT)] = Field(
+        DEFAULT_TENANT, description="whose documents it is asked of, and no other's"
     )
     weight: float = Field(1.0, gt=0, le=1, description="how much a training set's judgements count: less where nobody made them by hand")
     queries: tuple[GoldenQuery, ...] = Field(min_length=1)

@@ -36,12 +36,12 @@ def judged_passages(reader: IndexReader, revision: int, item: ReviewItem, more: 
     payloads = _current(reader, {*liked, *more})
     if gone := [chunk for chunk in more if chunk not in payloads]:
         raise NotFound(f"There is no passage {gone[0]} in the live release.", "`plumbline search --json` gives the chunk ids of passages.")
-    statistics, language = reader.statistics(revision), reader.bm25.language
-    texts = {chunk: str(payload["text"]) for chunk, payload in payloads.items()}
-    return {
-        chunk: (str(payload["uri"]), distinctive_sentence(texts[chunk], statistics, language) or texts[chunk])
-        for chunk, payload in payloads.items()
-    }
+    return {chunk: (str(payload["uri"]), _quote(payload, reader, revision)) for chunk, payload in payloads.items()}
+
+
+def _quote(payload: Payload, reader: IndexReader, revision: int) -> str:
+    text, statistics = str(payload["text"]), reader.statistics(revision, str(payload["tenant"]))
+    return distinctive_sentence(text, statistics, reader.bm25.language) or text
 
 
 def candidate_of(item: ReviewItem, query: str | None, passages: dict[str, tuple[str, str]], grade: int) -> GoldenQuery:
@@ -70,14 +70,17 @@ def candidate_of(item: ReviewItem, query: str | None, passages: dict[str, tuple[
     return GoldenQuery(id=item.id, query=asked, tags=(TAG,), relevant=tuple(unique.values()))
 
 
-def add_to_set(path: Path, query: GoldenQuery, purpose: Literal["evaluation", "training"]) -> Path:
+def add_to_set(path: Path, query: GoldenQuery, purpose: Literal["evaluation", "training"], tenant: str) -> Path:
     """Put a query into a golden set of JSON Lines, which is made when it is not there; the same query is replaced.
 
     Raises:
         GoldenInvalid: what stands there is no golden set.
-        WrongUsage: it cannot be written.
+        WrongUsage: it cannot be written, or is of another tenant than whoever asked.
     """
     standing = load_golden(path) if path.exists() else None
+    if standing is not None and standing.tenant != tenant:
+        what = f"{path} is of the tenant {standing.tenant}, and the query of {tenant}."
+        raise WrongUsage(what, "Rename that file, and accept the answer again.")
     kept = [other for other in standing.queries if other.id != query.id] if standing else []
     golden = GoldenSet(
         name=standing.name if standing else path.stem,
@@ -85,6 +88,7 @@ def add_to_set(path: Path, query: GoldenQuery, purpose: Literal["evaluation", "t
         author=standing.author if standing else AUTHOR,
         date=standing.date if standing else "",
         purpose=standing.purpose if standing else purpose,
+        tenant=tenant,
         weight=standing.weight if standing else 1.0,
         queries=(*kept, query),
     )

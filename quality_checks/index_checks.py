@@ -20,7 +20,7 @@ from quality_checks.arm_checks import (
 )
 from quality_checks.finding import EXAMPLES, Finding, share_of
 from quality_checks.gates import CANDIDATE, CANDIDATE_CHECKS, candidate_inputs
-from search_index.engine.interface import IndexReader, Payload, Visibility
+from search_index.engine.interface import IndexReader, Payload
 from search_index.errors import PlumblineError
 from search_index.model.document import sha256
 from search_index.model.release import Manifest, Verdict
@@ -32,11 +32,12 @@ _PORTION = 1000
 
 @dataclass(frozen=True)
 class ExpectedChunk:
-    """What the tables say of one chunk. ``source``, ``document_id``, ``start``, ``end`` and ``text_sha256`` are of its payload."""
+    """What the tables and the source's pin say of one chunk. ``text_sha256`` is of the text in its payload."""
 
     vector_key: str
     access: tuple[str, ...]
     source: str
+    tenant: str
     document_id: str
     start: int
     end: int
@@ -63,7 +64,9 @@ def check_index(manifest: Manifest, reader: IndexReader, expected: ExpectedIndex
     """
     staged = staged_index(manifest, reader)
     checks: dict[str, Callable[[], Finding]] = {
-        "index_reconciled": lambda: reconciled(staged.current, expected.chunks, reader.count(staged.visibility)),
+        "index_reconciled": lambda: reconciled(
+            staged.current, expected.chunks, sum(reader.count(staged.seen_by(tenant)) for tenant in staged.tenants)
+        ),
         "access_on_every_point": lambda: access_on_every_point(staged.current),
         "payloads_exact": lambda: payloads_exact(staged, expected.chunks),
         "dense_arm_complete": lambda: dense_arm_complete(staged, expected.vectors),
@@ -97,7 +100,7 @@ def staged_index(manifest: Manifest, reader: IndexReader) -> Staged:
     current = ledger.filter(pc.equal(ledger["valid_to"], OPEN_END))
     everyone = frozenset(group for groups in current["access"].to_pylist() for group in groups)
     changed = current.filter(pc.equal(current["valid_from"], manifest.revision))
-    return Staged(reader, Visibility(manifest.revision, everyone), current, changed)
+    return Staged(reader, manifest.revision, everyone, current, changed)
 
 
 def _found(check: Callable[[], Finding]) -> Finding:
@@ -109,16 +112,20 @@ def _found(check: Callable[[], Finding]) -> Finding:
 
 
 def reconciled(current: pa.Table, expected: Mapping[str, ExpectedChunk], visible: int) -> Finding:
-    """The current points are the tables' chunks, each once, with the same vector and access; all with access are searchable."""
-    columns = [current[c].to_pylist() for c in ("chunk_id", "vector_key", "access")]
-    found = {chunk: (key, tuple(access)) for chunk, key, access in zip(*columns, strict=True)}
+    """The current points are the tables' chunks, each once, with the same vector, tenant and access; all with access are searchable.
+
+    Args:
+        visible: how many points the tenants see, each its own.
+    """
+    columns = [current[c].to_pylist() for c in ("chunk_id", "vector_key", "tenant", "access")]
+    found = {chunk: (key, tenant, tuple(access)) for chunk, key, tenant, access in zip(*columns, strict=True)}
     wrong = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
-        "different": sorted(c for c, e in expected.items() if c in found and found[c] != (e.vector_key, e.access)),
+        "different": sorted(c for c, e in expected.items() if c in found and found[c] != (e.vector_key, e.tenant, e.access)),
     }
     doubled = current.num_rows - len(found)
-    reachable = sum(bool(access) for _, access in found.values())
+    reachable = sum(bool(access) for *_, access in found.values())
     problems = [f"{len(ids)} chunks are {what}" for what, ids in wrong.items() if ids]
     problems += [f"{doubled} chunks stand twice"] if doubled else []
     problems += [f"{visible} points can be searched, {reachable} should be"] if visible != reachable and not doubled else []
@@ -154,6 +161,7 @@ def _told(payload: Payload) -> ExpectedChunk:
         vector_key=str(payload.get("vector_key")),
         access=tuple(str(group) for group in access) if isinstance(access, list) else (),
         source=str(payload.get("source")),
+        tenant=str(payload.get("tenant")),
         document_id=str(payload.get("document_id")),
         start=_whole(payload.get("start")),
         end=_whole(payload.get("end")),

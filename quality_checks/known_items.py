@@ -23,8 +23,6 @@ TOP = 10
 """A passage counts as found when it, or one that holds the same sentence, is among so many."""
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _LOOKED_AT = 4
-Ask = Callable[[str, Mode], Sequence[Payload]]
-"""The best passages for a question in a mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,13 @@ class KnownItem:
 
     chunk_id: str
     source: str
+    tenant: str
     uri: str
     sentence: str
+
+
+Ask = Callable[[KnownItem, Mode], Sequence[Payload]]
+"""The best passages for an item's sentence in a mode, of its own tenant."""
 
 
 def known_items(reader: IndexReader, revision: int, most: int, sources: Sequence[str] | None = None) -> list[KnownItem]:
@@ -44,7 +47,6 @@ def known_items(reader: IndexReader, revision: int, most: int, sources: Sequence
     """
     ledger = reader.ledger()
     current = ledger.filter(pc.and_(pc.equal(ledger["valid_to"], OPEN_END), pc.greater(pc.list_value_length(ledger["access"]), 0)))
-    statistics = reader.statistics(revision)
     asked = sources if sources is not None else sorted(pc.unique(current["source"]).to_pylist())
     items: list[KnownItem] = []
     for source in asked:
@@ -52,14 +54,15 @@ def known_items(reader: IndexReader, revision: int, most: int, sources: Sequence
         rows = current.filter(pc.equal(current["source"], source)).select(["chunk_id", "point_id"]).sort_by("chunk_id")
         points = rows["point_id"].to_pylist()[: _LOOKED_AT * share]
         payloads = reader.payloads(points)
-        made = (_item(payloads[point], statistics, reader.bm25.language) for point in points)
+        made = (_item(payloads[point], reader, revision) for point in points)
         items += islice((item for item in made if item is not None), share)
     return items
 
 
-def _item(payload: Payload, statistics: TermStatistics, language: str) -> KnownItem | None:
-    sentence = distinctive_sentence(str(payload["text"]), statistics, language)
-    return KnownItem(str(payload["chunk_id"]), str(payload["source"]), str(payload["uri"]), sentence) if sentence else None
+def _item(payload: Payload, reader: IndexReader, revision: int) -> KnownItem | None:
+    chunk, source, tenant, uri, text = (str(payload[name]) for name in ("chunk_id", "source", "tenant", "uri", "text"))
+    sentence = distinctive_sentence(text, reader.statistics(revision, tenant), reader.bm25.language)
+    return KnownItem(chunk, source, tenant, uri, sentence) if sentence else None
 
 
 def distinctive_sentence(text: str, statistics: TermStatistics, language: str) -> str:
@@ -80,7 +83,7 @@ def distinctive_sentence(text: str, statistics: TermStatistics, language: str) -
 
 def lost_by_mode(items: Sequence[KnownItem], modes: Sequence[Mode], ask: Ask) -> dict[Mode, list[KnownItem]]:
     """The items that each mode does not find among its first ``TOP``."""
-    return {mode: [item for item in items if not _found(item, ask(item.sentence, mode))] for mode in modes}
+    return {mode: [item for item in items if not _found(item, ask(item, mode))] for mode in modes}
 
 
 def _found(item: KnownItem, answers: Sequence[Payload]) -> bool:

@@ -46,13 +46,14 @@ class Postings:
 
 @dataclass(frozen=True, eq=False)
 class PassagesInMemory:
-    """What a revision shows to some groups, in order of point id, so that a lower position is a lower id.
+    """What a revision shows to some groups of a tenant, in order of point id, so that a lower position is a lower id.
 
     ``documents`` has each passage's document id and ``vectors`` shape (passages, dimension).
     """
 
     reader: IndexReader
     revision: int
+    tenant: str
     ids: list[str]
     documents: list[str]
     vectors: Vectors
@@ -68,8 +69,8 @@ class PassagesInMemory:
 
     @cached_property
     def statistics(self) -> TermStatistics:
-        """The revision's own."""
-        return self.reader.statistics(self.revision)
+        """The revision's own, of the tenant."""
+        return self.reader.statistics(self.revision, self.tenant)
 
     def sparse(self, query: str) -> npt.NDArray[np.float32]:
         """The sparse arm's score of every passage, shape (passages,)."""
@@ -86,10 +87,10 @@ class PassagesInMemory:
         return {best[point]: quotedness(asked, weights, str(payload["text"])) for point, payload in payloads.items()}
 
 
-def visible_rows(ledger: pa.Table, revision: int, groups: frozenset[str]) -> pa.Table:
-    """The rows of a ledger that ``groups`` see at ``revision``."""
+def visible_rows(ledger: pa.Table, revision: int, tenant: str, groups: frozenset[str]) -> pa.Table:
+    """The rows of a ledger that ``groups`` of a tenant see at ``revision``."""
     current = pc.and_(pc.less_equal(ledger["valid_from"], revision), pc.greater(ledger["valid_to"], revision))
-    rows = ledger.filter(current).combine_chunks()
+    rows = ledger.filter(pc.and_(current, pc.equal(ledger["tenant"], tenant))).combine_chunks()
     access = rows["access"].combine_chunks()
     if not len(access):
         return rows
@@ -97,21 +98,21 @@ def visible_rows(ledger: pa.Table, revision: int, groups: frozenset[str]) -> pa.
     return rows.take(pc.unique(pc.list_parent_indices(access).filter(allowed))).combine_chunks()
 
 
-def passages_in_memory(reader: IndexReader, revision: int, groups: frozenset[str]) -> PassagesInMemory:
-    """Read what ``groups`` see at ``revision``: about 2 kB a passage at 384 dimensions.
+def passages_in_memory(reader: IndexReader, revision: int, tenant: str, groups: frozenset[str]) -> PassagesInMemory:
+    """Read what ``groups`` of a tenant see at ``revision``: about 2 kB a passage at 384 dimensions.
 
     Raises:
         RevisionUnknown: the reader does not hold it.
     """
     reader.check(revision)
-    rows = visible_rows(reader.ledger(), revision, groups)
+    rows = visible_rows(reader.ledger(), revision, tenant, groups)
     ids = rows["point_id"].to_pylist()
     read = [reader.vectors(ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE)]
     vectors = np.concatenate(read) if read else np.empty((0, 0), np.float32)
-    return PassagesInMemory(reader, revision, ids, rows["document_id"].to_pylist(), vectors, _postings(reader, rows))
+    return PassagesInMemory(reader, revision, tenant, ids, rows["document_id"].to_pylist(), vectors, _postings(reader, rows, tenant))
 
 
-def _postings(reader: IndexReader, rows: pa.Table) -> Postings:
+def _postings(reader: IndexReader, rows: pa.Table, tenant: str) -> Postings:
     if not rows.num_rows:
         return Postings(np.empty(0, np.uint32), np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0), 0)
     listed = rows["term_ids"].combine_chunks()
@@ -119,7 +120,7 @@ def _postings(reader: IndexReader, rows: pa.Table) -> Postings:
     counts = rows["term_counts"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     owners = np.repeat(np.arange(rows.num_rows, dtype=np.int32), pc.list_value_length(listed).to_numpy(zero_copy_only=False))
     lengths = np.bincount(owners, weights=counts, minlength=rows.num_rows).astype(np.int64)
-    weights = term_weights(counts, lengths[owners], reader.bm25)
+    weights = term_weights(counts, lengths[owners], reader.bm25.avgdl[tenant], reader.bm25)
     order = np.argsort(terms, kind="stable")
     distinct, starts = np.unique(terms[order], return_index=True)
     return Postings(distinct, np.append(starts, len(terms)), owners[order], weights[order], rows.num_rows)

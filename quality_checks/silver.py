@@ -38,7 +38,8 @@ def silver_set(reader: IndexReader, revision: int, source: str, most: int) -> Go
         GoldenQuery(id=f"silver{number:04d}", query=asked, tags=(TAG, kind), relevant=(Judgement(document=uri, quote=quote, grade=1),))
         for number, (asked, uri, quote, kind) in enumerate(chosen, start=1)
     )
-    return GoldenSet(name=f"{source}_silver", author=AUTHOR, queries=queries)
+    tenant = str(payloads[0]["tenant"])
+    return GoldenSet(name=f"{source}_silver", author=AUTHOR, tenant=tenant, queries=queries)
 
 
 def keywords(sentence: str, statistics: TermStatistics, language: str, most: int = _ASKED_WORDS) -> str:
@@ -72,6 +73,6 @@ def _headings(payloads: list[Payload]) -> list[_Question]:
 
 
 def _sentences(reader: IndexReader, revision: int, source: str, most: int) -> list[_Question]:
-    statistics, language = reader.statistics(revision), reader.bm25.language
     items = known_items(reader, revision, most, [source])
-    return [(asked, item.uri, item.sentence, SENTENCE) for item in items if (asked := keywords(item.sentence, statistics, language))]
+    asked = [keywords(item.sentence, reader.statistics(revision, item.tenant), reader.bm25.language) for item in items]
+    return [(words, item.uri, item.sentence, SENTENCE) for words, item in zip(asked, items, strict=True) if words]

@@ -9,23 +9,37 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from retrieval_service import problems
 from retrieval_service.access.lock import Lock
+from retrieval_service.admission import SearchWorkers
+from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.announce import AnnounceOverride
 from retrieval_service.breaker import Breakers
 from retrieval_service.canary import CanaryRelease
-from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.guarded import Guards
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
 from retrieval_service.mcp.endpoint import McpEndpoint
 from retrieval_service.minding import Minder
 from retrieval_service.query_log import QueryLog
-from retrieval_service.routes import batch, console, context, documents, feedback, health, lineage, quality, releases, search
+from retrieval_service.routes import (
+    agent,
+    batch,
+    console,
+    context,
+    documents,
+    feedback,
+    health,
+    lineage,
+    pushing,
+    quality,
+    releases,
+    search,
+)
 from retrieval_service.shadow import ShadowRelease
 from retrieval_service.source_lag import SourceLag
 from retrieval_service.telemetry import RequestTelemetry, Telemetry
@@ -40,6 +54,7 @@ GRACEFUL_SHUTDOWN_S = 10
 
 _TAGS = [
     {"name": "search", "description": "Ask the index."},
+    {"name": "pushing", "description": "Put documents in."},
     {"name": "releases", "description": "What was published, what was refused and why."},
     {"name": "lineage", "description": "Where a passage came from, and what was checked on its way."},
     {"name": "quality", "description": "How good the answers are."},
@@ -62,19 +77,19 @@ def create_app(
     """
     telemetry = telemetry or Telemetry()
     lock = Lock(settings, telemetry, open_home)
-    guards = Guards(settings.encoder_timeout)
-    tried = load or guards.opening()
+    guards = Guards(settings.encoder_timeout, settings.fallback_passages, telemetry)
+    tried = load or guards.tried
     shadow, canary = ShadowRelease(telemetry, tried), CanaryRelease(telemetry, tried)
     query_log = QueryLog(settings, telemetry)
     also = [shadow.follow, canary.follow, query_log.follow, SourceLag(telemetry).follow]
     live = LiveRelease(
-        settings, telemetry, open_home=lock.open_home, load=load or guards.opening(Minder(telemetry, Breakers(telemetry))), also=also
+        settings, telemetry, open_home=lock.open_home, load=load or guards.served(Minder(telemetry, Breakers(telemetry))), also=also
     )
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(lock.start, FIRST_LOOK_S)
-        app.state.workers = SearchWorkers(CapacityLimiter(SEARCH_WORKERS), telemetry)
+        app.state.workers = SearchWorkers(telemetry)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
         try:
             async with mcp.running():
@@ -97,14 +112,14 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings, app.state.telemetry, app.state.live = settings, telemetry, live
-    app.state.query_log = query_log
+    app.state.query_log, app.state.planner = query_log, PlannerModel.of(settings)
     app.state.shadow, app.state.canary, app.state.authority = shadow, canary, lock.authority
     problems.install(app)
     lock.guard(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
     app.add_middleware(AnnounceOverride, live=live)
     app.add_middleware(RequestTracing, telemetry=telemetry)
-    for part in (search, batch, context, documents, feedback, releases, lineage, quality, health, console):
+    for part in (search, batch, context, agent, documents, pushing, feedback, releases, lineage, quality, health, console):
         app.include_router(part.router)
     mcp = McpEndpoint(app, settings.max_body)
     app.router.routes.append(mcp.route)

@@ -15,6 +15,7 @@ from search_index.hints import why_missing
 from search_index.home import Home, LoadedRelease, release_ref, searcher_of, trusted_manifest
 from search_index.model.search import OPEN_END, Hint, Principal, ReleaseRef, SearchAnswer, SearchRequest
 from search_index.searcher import Searcher
+from search_index.tenancy import held_for, quarantined_for
 
 
 def answer_for(
@@ -73,7 +74,7 @@ def answer_from(
     answer = _pinned_on(answer, Pinned(release.revision, loaded.record.revision, 0), request, principal, serving.home)
     if answer.hits:
         return answer
-    return answer.model_copy(update={"hints": [*answer.hints, *why_nothing(request.filters.sources, serving, telemetry)]})
+    return answer.model_copy(update={"hints": [*answer.hints, *why_nothing(request.filters.sources, serving, principal, telemetry)]})
 
 
 def release_asked_for(as_of: int | datetime | None, serving: Serving) -> ReleaseRef:
@@ -103,14 +104,15 @@ def release_asked_for(as_of: int | datetime | None, serving: Serving) -> Release
     return release_ref(record)
 
 
-def why_nothing(sources: list[str], serving: Serving, telemetry: Telemetry) -> list[Hint]:
-    """Sources whose newest documents the answer could not have held: held back by a gate, or quarantined."""
+def why_nothing(sources: list[str], serving: Serving, principal: Principal, telemetry: Telemetry) -> list[Hint]:
+    """Sources of the tenant whose newest documents the answer could not have held: held back by a gate, or quarantined."""
     try:
         quarantined = serving.home.catalog.quarantined()
     except PlumblineError as e:  # a hint is not worth an answer
         telemetry.log.warning("no quarantine hint", slug=e.slug, what=e.what)
         quarantined = {}
-    return why_missing(serving.loaded.manifest.held, quarantined, set(sources))
+    manifest, tenant = serving.loaded.manifest, principal.tenant
+    return why_missing(held_for(manifest, tenant), quarantined_for(quarantined, manifest, tenant), set(sources))
 
 
 def _next_page(

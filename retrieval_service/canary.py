@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from retrieval_service.live import open_overlaid
 from retrieval_service.problems import describe
 from retrieval_service.telemetry import Telemetry
 from search_index.home import Home, LoadedRelease
@@ -155,7 +156,7 @@ class CanaryRelease:
         loaded = None
         if order is not None:
             try:
-                loaded = self._load(home, home.catalog.release(order.revision))
+                loaded = open_overlaid(self._load, home, home.catalog.release(order.revision))
             except BaseException as e:  # noqa: BLE001 - the engine's panics are no Exception, and the live release must not mind
                 self._retry_at = self._clock() + _RETRY_S
                 self._telemetry.log.warning("canary not loaded", release=order.revision, **describe(e))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from retrieval_service.access.authority import Authority
 from retrieval_service.access.refusals import Unauthorized
+from retrieval_service.admission import SearchWorkers
+from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.live import LiveRelease
-from retrieval_service.problems import Overloaded
 from retrieval_service.query_log import QueryLog
 from retrieval_service.shadow import ShadowRelease
 from retrieval_service.telemetry import Telemetry, telemetry_of
@@ -21,35 +20,8 @@ from search_index.catalog import Catalog
 from search_index.model.search import Principal
 from search_index.settings import Settings
 
-T = TypeVar("T")
-
 Count = Callable[[int], object]
 """Counts that many further requests of whoever asks, and raises ``TooManyRequests`` where they are too many."""
-
-SEARCH_WORKERS = 4
-"""Searches answered at once. The engine and the encoder are native code on a few cores: more threads add latency, not throughput."""
-WAITING_MOST = 256
-"""Searches that may wait for a worker. Beyond it a caller learns at once that it is too much, rather than after its own timeout."""
-
-
-@dataclass(frozen=True)
-class SearchWorkers:
-    """A bounded pool of threads that searches run in."""
-
-    limiter: CapacityLimiter
-    telemetry: Telemetry
-
-    async def run(self, search: Callable[[], T]) -> T:
-        """Run a search on a worker.
-
-        Errors:
-            Overloaded: too many wait already.
-        """
-        waiting = self.limiter.statistics().tasks_waiting
-        self.telemetry.waiting.set(waiting)
-        if waiting >= WAITING_MOST:
-            raise Overloaded(f"{waiting} searches are waiting already.", "Ask again in a second, or run another replica.")
-        return await to_thread.run_sync(search, limiter=self.limiter)
 
 
 # Coroutines, for FastAPI sends a plain function to a thread of its own, five times a request.
@@ -101,6 +73,10 @@ async def _authority(request: Request) -> Authority:
     return cast(Authority, request.app.state.authority)
 
 
+async def _planner(request: Request) -> PlannerModel | None:
+    return cast(PlannerModel | None, request.app.state.planner)
+
+
 async def _catalog(live: Annotated[LiveRelease, Depends(_live)]) -> Catalog:
     return live.catalog
 
@@ -116,4 +92,5 @@ WorkersDep = Annotated[SearchWorkers, Depends(_workers)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 PrincipalDep = Annotated[Principal, Depends(_principal)]
 CountDep = Annotated[Count, Depends(_count)]
+PlannerDep = Annotated[PlannerModel | None, Depends(_planner)]
 AuthorityDep = Annotated[Authority, Depends(_authority)]

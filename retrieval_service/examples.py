@@ -117,6 +117,57 @@ CONTEXT_ANSWER: Final[Example] = {
     "took_ms": 14.8,
 }
 
+AGENT_ANSWER: Final[Example] = {
+    "id": "5f0c3d7a9e1b42d8a6c4f001",
+    "query": "How did the settling time on Sand Bridge change?",
+    "mode": "hybrid",
+    "release": _RELEASE,
+    "hits": [
+        {
+            **_PASSAGE,
+            **_PLACE,
+            "rank": 1,
+            "score": 0.97,
+            "scores": {"dense": 0.61, "sparse": 11.4},
+            "modified_at": "2026-03-01T09:30:00Z",
+            "metadata": {"author": "Inspection office"},
+            "near_duplicates": [],
+            "provenance": _PROVENANCE,
+        }
+    ],
+    "aspects": [{"name": "Sand Bridge", "documents": 1, "hits": [1]}],
+    "trace": [
+        {
+            "number": 1,
+            "action": "search",
+            "why": "the question as it is",
+            "query": "How did the settling time on Sand Bridge change?",
+            "filters": None,
+            "found": 30,
+            "documents": 9,
+            "decided": "",
+            "took_ms": 9.1,
+        },
+        {
+            "number": 2,
+            "action": "look up",
+            "why": "'Sand Bridge' may be a name",
+            "query": "Sand Bridge",
+            "filters": None,
+            "found": 14,
+            "documents": 1,
+            "decided": "a name of 1 document of 12",
+            "took_ms": 2.3,
+        },
+    ],
+    "stopped": "complete",
+    "tokens": 16,
+    "answerable": True,
+    "degraded": [],
+    "hints": [],
+    "took_ms": 24.6,
+}
+
 DOCUMENT_ANSWER: Final[Example] = {
     **_PLACE,
     "modified_at": "2026-03-01T09:30:00Z",

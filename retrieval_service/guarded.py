@@ -1,4 +1,4 @@
-"""Releases as the service opens them: an encoder that hangs is not waited for, and an arm that fails again and again rests."""
+"""Releases as the service opens them: what hangs is not waited for, what fails rests, and for what is gone something stands in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from retrieval_service.impatient import ImpatientEncoder
 from retrieval_service.live import OpenRelease
+from retrieval_service.standby import PassagesStandingBy
+from retrieval_service.telemetry import Telemetry
 from search_index.arms import ALWAYS_OPEN, ArmGate
 from search_index.home import Home, LoadedRelease, open_release
 from search_index.model.release import ReleaseRecord
@@ -15,20 +17,27 @@ from search_index.ranker import QueryEncoder
 class Guards:
     """Wraps what is opened. An encoder that several releases share has one set of threads."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, fallback_passages: int, telemetry: Telemetry) -> None:
         self._patience_s = patience_s
+        self._fallback_passages = fallback_passages
+        self._telemetry = telemetry
         self._encoders: dict[int, tuple[QueryEncoder, ImpatientEncoder]] = {}
 
-    def opening(self, gate: ArmGate = ALWAYS_OPEN) -> OpenRelease:
-        """``open_release``, guarded.
+    def tried(self, home: Home, record: ReleaseRecord) -> LoadedRelease:
+        """``open_release`` for one that is only tried: its arms are asked every time and nothing stands in, so that failures show."""
+        loaded = open_release(home, record)
+        return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, ALWAYS_OPEN))
 
-        Args:
-            gate: minds the arms; those of a release that is only tried are asked every time, so that its failures show.
-        """
+    def served(self, gate: ArmGate) -> OpenRelease:
+        """``open_release`` for the live one: ``gate`` minds its arms, and its passages stand by in memory."""
 
         def opened(home: Home, record: ReleaseRecord) -> LoadedRelease:
             loaded = open_release(home, record)
-            return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, gate))
+            if not self._fallback_passages:
+                return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, gate))
+            passages = PassagesStandingBy(loaded.searcher, record.revision, self._fallback_passages, self._telemetry)
+            passages.start()
+            return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, gate, passages.searcher))
 
         return opened
 

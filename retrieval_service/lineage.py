@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -176,12 +176,13 @@ def _run(graph: Graph, run_id: str) -> str:
     return graph.add(RunNode(key=f"run:{run_id}", run_id=run_id))
 
 
-def points_of(id: str, reader: IndexReader, revisions: Iterable[int], groups: frozenset[str]) -> list[StoredPoint]:
-    """Every version of the passages of a chunk or document that these groups may see in these revisions.
+def points_of(id: str, reader: IndexReader, revisions: Iterable[int], sight: Callable[[int], Visibility]) -> list[StoredPoint]:
+    """Every version of the passages of a chunk or document that may be seen in these revisions.
 
     Args:
         id: a chunk id, a document id, or a document's address (``source:path``).
         revisions: those that are no longer retained are passed over.
+        sight: what whoever asks may see of a revision.
 
     Errors:
         NotFound: there is none. One that may not be read is not told from one that does not exist.
@@ -194,7 +195,7 @@ def points_of(id: str, reader: IndexReader, revisions: Iterable[int], groups: fr
             reader.check(revision)
         except RevisionUnknown:
             continue
-        visible = Visibility(revision=revision, groups=groups)
+        visible = sight(revision)
         payloads = (not separator and reader.find(visible, chunk_id=wanted)) or reader.find(visible, document_id=wanted)
         for point in map(StoredPoint.model_validate, payloads):
             found.setdefault((point.chunk_id, point.valid_from), point)

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from retrieval_service.problems import Starting, describe
 from retrieval_service.telemetry import Telemetry
+from retrieval_service.withheld import FollowedOverlay
 from search_index.catalog import Catalog
-from search_index.errors import HomeDamaged, NothingPublished, PlumblineError
+from search_index.errors import HomeDamaged, NothingPublished, PlumblineError, ReleaseUntrusted
 from search_index.home import Home, LoadedRelease, open_release
 from search_index.model.operating import Freeze, Override
 from search_index.model.release import Pointer, ReleaseRecord, now
@@ -24,6 +25,19 @@ DRAIN_AT_STOP_S = 10.0
 
 OpenHome = Callable[[Settings], Home]
 OpenRelease = Callable[[Home, ReleaseRecord], LoadedRelease]
+
+
+def open_overlaid(load: OpenRelease, home: Home, record: ReleaseRecord) -> LoadedRelease:
+    """A release that is open, and asks the home's overlay before it shows anything.
+
+    Errors:
+        ReleaseUntrusted: it asks another one, or none; and those of ``load``.
+    """
+    loaded = load(home, record)
+    if loaded.searcher.withholding is not home.withholding:
+        loaded.close()
+        raise ReleaseUntrusted(f"Release {record.revision} was opened so that it would show what may not be read any more.")
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,8 @@ class LiveRelease:
         clock: Callable[[], float] = time.monotonic,
         also: Sequence[Callable[[Home], None]] = (),
     ) -> None:
+        self.overlay = FollowedOverlay(telemetry, clock)
+        """What may not be read now. Every release that this opens asks it."""
         self._also = also
         self._settings = settings
         self._telemetry = telemetry
@@ -146,11 +162,13 @@ class LiveRelease:
         """Begin looking; comes back after the first look, or after ``wait_s`` seconds if that takes longer."""
         self._thread = threading.Thread(target=self._run, name="live-release", daemon=True)
         self._thread.start()
+        self.overlay.start()
         self._looked.wait(wait_s)
 
     def stop(self) -> None:
         """Stop looking, wait for the requests under way and close everything."""
         self._stopping.set()
+        self.overlay.stop()
         if self._thread is not None:
             self._thread.join(DRAIN_AT_STOP_S)
         with self._lock:
@@ -193,6 +211,7 @@ class LiveRelease:
                 if self._settings.database_url is None and not self._settings.root.is_dir():
                     raise NothingPublished(f"There is no home at {self._settings.root} yet.", "Run `plumbline ingest PATH` first.")
                 self._home = self._open_home(self._settings)
+                self.overlay.follow(self._home)
             catalog = self._home.catalog
             pointer = catalog.pointer()
             self._override, self._frozen = catalog.override(self._home.signing_key()), catalog.frozen()
@@ -219,7 +238,7 @@ class LiveRelease:
         assert home is not None
         assert live is not None
         try:
-            loaded = self._load(home, home.catalog.release(live))
+            loaded = open_overlaid(self._load, home, home.catalog.release(live))
         except BaseException as e:  # noqa: BLE001 - the engine's panics are no Exception, and this thread must not die of one
             self._refuse(pointer, self._explained(e, f"Release {live}"))
             return

@@ -8,15 +8,22 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from retrieval_service.telemetry import request_id_of, telemetry_of
 from search_index.errors import PlumblineError
+from search_index.model.problem import FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER = {"access-unknown": "1", "overloaded": "1", "release-loading": "1", "starting": "1", "nothing-published": "5"}
+RETRY_AFTER = {
+    "access-unknown": "1",
+    "overloaded": "1",
+    "release-loading": "1",
+    "starting": "1",
+    "nothing-published": "5",
+    "overlay-unreadable": "1",
+}
 """Seconds after which asking again makes sense, by slug."""
 
 
@@ -54,25 +61,6 @@ class Starting(PlumblineError):
 
     slug = "starting"
     status = 503
-
-
-class FieldProblem(BaseModel):
-    """One field of a request that does not validate."""
-
-    field: str = Field(description="where it stands, e.g. `body.filters.sources`", examples=["body.limit"])
-    message: str = Field(examples=["Input should be less than or equal to 100"])
-
-
-class Problem(BaseModel):
-    """What went wrong and what to do, as RFC 9457 lays it out."""
-
-    type: str = Field(description="names the class of problem", examples=["urn:plumbline:problem:nothing-published"])
-    title: str = Field(examples=["Nothing published"])
-    status: int = Field(examples=[503])
-    detail: str = Field(examples=["Nothing is published yet."])
-    remedy: str = Field("", description="what to do about it", examples=["Run `plumbline ingest PATH` first."])
-    request_id: str = Field(description="also in the header `X-Request-Id` and in the service's log")
-    errors: list[FieldProblem] | None = Field(None, description="the fields that do not validate")
 
 
 def problem_response(

@@ -64,6 +64,7 @@ class QueryLog:
             release=answer.release.revision,
             mode=answer.mode,
             principal=pseudonym(key, principal.name),
+            tenant=principal.tenant,
             text=answer.query.replace("\0", "") if self._kept == "text" else None,  # which not every database can keep
             terms=count_terms(answer.query).length,
             hits=len(answer.hits),
@@ -95,7 +96,8 @@ class QueryLog:
         with self._room:
             found = next((each for each in self._waiting if each.id == id), None)
         found = found or catalog.logged_query(id)
-        if self._key is None or not hmac.compare_digest(found.principal, pseudonym(self._key, principal.name)):
+        theirs = self._key is not None and hmac.compare_digest(found.principal, pseudonym(self._key, principal.name))
+        if not theirs or found.tenant != principal.tenant:
             raise NotFound(f"There is no query {id} in the log.", "The log may be off, or the query older than it keeps them.")
         return found
 

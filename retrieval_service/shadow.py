@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from retrieval_service.live import open_overlaid
 from retrieval_service.problems import describe
 from retrieval_service.telemetry import Telemetry
 from search_index.home import Home, LoadedRelease
@@ -96,7 +97,7 @@ class ShadowRelease:
         if revision is None:
             return
         try:
-            self._loaded = self._load(home, home.catalog.release(revision))
+            self._loaded = open_overlaid(self._load, home, home.catalog.release(revision))
         except BaseException as e:  # noqa: BLE001 - the engine's panics are no Exception, and the live release must not mind
             self._failed = (revision, self._clock())
             self._telemetry.log.warning("shadow not loaded", release=revision, **describe(e))

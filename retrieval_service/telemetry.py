@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval_service.blame import class_of
+from search_index.model.agent import AgentAnswer
 from search_index.model.search import SearchAnswer
 from search_index.model.usage import UNSURE_BELOW
 
@@ -34,6 +35,15 @@ class Telemetry:
         self.requests = Counter("plumbline_requests", "Requests answered", ["route", "method", "status"], registry=self.registry)
         self.search_seconds = Histogram(
             "plumbline_search_seconds", "Time to answer a search", ["mode"], buckets=_LATENCY_BUCKETS_S, registry=self.registry
+        )
+        self.agent_seconds = Histogram(
+            "plumbline_agent_seconds", "Time to answer an agentic search", buckets=_LATENCY_BUCKETS_S, registry=self.registry
+        )
+        self.agent_steps = Histogram(
+            "plumbline_agent_steps", "Searches that an agentic search made", buckets=(1, 2, 4, 6, 8, 12, 16, 24, 32), registry=self.registry
+        )
+        self.agent_stopped = Counter(
+            "plumbline_agent_stopped", "Agentic searches by why they took no further step", ["reason"], registry=self.registry
         )
         self.stage_seconds = Histogram(
             "plumbline_stage_seconds",
@@ -64,6 +74,7 @@ class Telemetry:
         self.catalog_failures = Counter("plumbline_catalog_failures", "Looks at the catalog that failed", registry=self.registry)
         self.refused_requests = Counter("plumbline_refused_requests", "Requests not let in", ["reason"], registry=self.registry)
         self.key_read_failures = Counter("plumbline_key_read_failures", "Looks at the keys that failed", registry=self.registry)
+        self.overlaid = Gauge("plumbline_overlaid_documents", "Documents narrowed or erased beside releases", registry=self.registry)
         self.draining = Gauge("plumbline_draining", "Replaced releases that requests still read", registry=self.registry)
         self.log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             structlog.PrintLogger(stream or sys.stderr),
@@ -96,6 +107,25 @@ class Telemetry:
             "search",
             mode=answer.mode,
             hits=len(answer.hits),
+            took_ms=round(answer.took_ms, 2),
+            release=answer.release.revision,
+            degraded=[d.model_dump() for d in answer.degraded],
+        )
+
+    def explored(self, answer: AgentAnswer, steps: int) -> None:
+        """Count one agentic answer, which took so many searches."""
+        self.agent_seconds.observe(answer.took_ms / 1000)
+        self.agent_steps.observe(steps)
+        self.agent_stopped.labels(answer.stopped).inc()
+        for left_out in answer.degraded:
+            self.degraded.labels(left_out.arm).inc()
+        self.log.info(
+            "agent",
+            mode=answer.mode,
+            hits=len(answer.hits),
+            aspects=len(answer.aspects),
+            steps=steps,
+            stopped=answer.stopped,
             took_ms=round(answer.took_ms, 2),
             release=answer.release.revision,
             degraded=[d.model_dump() for d in answer.degraded],

@@ -1,9 +1,9 @@
 """BM25 in two halves: term frequencies weighted into the stored vector, IDF weighted into the query's.
 
-A stored weight is ``tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / avgdl))`` with ``avgdl`` frozen for the index; a query
-weight is the count of the term in the query times Lucene's IDF, ``ln(1 + (N - df + 0.5) / (df + 0.5))``, from the term
-statistics of one release. Their dot product is the BM25 of Robertson and Zaragoza, "The Probabilistic Relevance Framework"
-(2009). So what a release ranks depends on what that release holds and on nothing else.
+A stored weight is ``tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / avgdl))`` with the tenant's ``avgdl`` frozen in the index; a
+query weight is the count of the term in the query times Lucene's IDF, ``ln(1 + (N - df + 0.5) / (df + 0.5))``, from the term
+statistics of one release and tenant. Their dot product is the BM25 of Robertson and Zaragoza, "The Probabilistic Relevance Framework"
+(2009). So how a release ranks a tenant's passages depends on those and on nothing else.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +47,12 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Bm25Settings:
-    """Frozen for the life of an index; ``avgdl`` is the mean number of terms of a passage when the index was begun."""
+    """Frozen for the life of an index, but for tenants that come in.
 
-    avgdl: float
+    ``avgdl`` has for each tenant the mean number of terms of its passages when the first of them came into the index.
+    """
+
+    avgdl: Mapping[str, float]
     k1: float = 1.2
     b: float = 0.75
     language: str = "english"
@@ -59,6 +61,10 @@ class Bm25Settings:
     def fingerprint(self) -> str:
         """Digest of the settings: another one is another index."""
         return digest_of(asdict(self))
+
+    def follows(self, before: Bm25Settings) -> bool:
+        """Whether nothing is other than ``before``, except that tenants may have come in: stored weights stay what they are."""
+        return replace(self, avgdl={**self.avgdl, **before.avgdl}) == self and replace(self, avgdl=before.avgdl) == before
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +143,24 @@ def count_terms(text: str, language: str = "english") -> TermCounts:
     return TermCounts(ids[order], counts[order])
 
 
-def term_weights(counts: npt.NDArray[np.uint32], length: npt.NDArray[np.int64] | int, settings: Bm25Settings) -> npt.NDArray[np.float64]:
-    """Stored weights of terms that occur ``counts`` times in passages of ``length`` terms; shapes broadcast."""
+def term_weights(
+    counts: npt.NDArray[np.uint32], length: npt.NDArray[np.int64] | int, avgdl: npt.NDArray[np.float64] | float, settings: Bm25Settings
+) -> npt.NDArray[np.float64]:
+    """Stored weights of terms that occur ``counts`` times in passages of ``length`` terms, of tenants with ``avgdl``; shapes broadcast."""
     frequency = counts.astype(np.float64)
-    return frequency * (settings.k1 + 1.0) / (frequency + settings.k1 * (1.0 - settings.b + settings.b * length / settings.avgdl))
+    return frequency * (settings.k1 + 1.0) / (frequency + settings.k1 * (1.0 - settings.b + settings.b * length / avgdl))
 
 
-def document_weights(counts: TermCounts, settings: Bm25Settings) -> tuple[TermIds, Weights]:
-    """The sparse vector stored for a passage."""
-    return counts.ids, term_weights(counts.counts, counts.length, settings).astype(np.float32)
+def document_weights(counts: TermCounts, settings: Bm25Settings, tenant: str) -> tuple[TermIds, Weights]:
+    """The sparse vector stored for a tenant's passage."""
+    return counts.ids, term_weights(counts.counts, counts.length, settings.avgdl[tenant], settings).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TermStatistics:
-    """What IDF is made of: passages, and for each term id (rising) the number of passages that hold it.
+    """What IDF is made of: a tenant's passages, and for each term id (rising) the number of them that hold it.
 
-    ``terms`` is the total of all passages' lengths, so ``average_length`` can be held against the index's ``avgdl``.
+    ``terms`` is the total of all passages' lengths, so ``average_length`` can be held against the tenant's ``avgdl``.
     """
 
     documents: int
@@ -210,25 +218,6 @@ class TermStatistics:
         frequency = self.document_frequency[position].astype(np.float64)
         known = self.ids[position] == ids
         return np.where(known, np.log1p((self.documents - frequency + 0.5) / (frequency + 0.5)), 0.0)
-
-    def save(self, path: Path) -> None:
-        """Write to ``path``, an ``.npz`` file."""
-        with path.open("wb") as file:
-            self.write(file)
-
-    def write(self, file: BinaryIO) -> None:
-        """Write to a file that is open."""
-        np.savez(file, documents=self.documents, terms=self.terms, ids=self.ids, document_frequency=self.document_frequency)
-
-    @staticmethod
-    def load(path: Path | BinaryIO) -> TermStatistics:
-        """Read what ``save`` or ``write`` wrote.
-
-        Raises:
-            OSError, ValueError, KeyError: the file cannot be read or is something else.
-        """
-        with np.load(path, allow_pickle=False) as data:
-            return TermStatistics(int(data["documents"]), data["ids"], data["document_frequency"], int(data["terms"]))
 
 
 def _occurrences(passages: Iterable[TermCounts] | pa.Table) -> TermStatistics:

@@ -132,6 +132,13 @@ class ArmsUnavailable(PlumblineError):
     status = 503
 
 
+class NotInMemory(PlumblineError):
+    """What is asked for is not kept in memory, and the engine that would have it is not asked."""
+
+    slug = "not-in-memory"
+    status = 503
+
+
 class FilterInvalid(PlumblineError):
     """A filter or a facet names a metadata field that there is not, or holds a value that none of its values can equal."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from search_index.engine.interface import IndexReader, Visibility
+from search_index.model.filters import Filters
 from search_index.model.release import Held
 from search_index.model.search import Hint
 from search_index.ranker import Ranked
@@ -19,7 +21,7 @@ def hints_of(reader: IndexReader, ranked: Ranked, visibility: Visibility, answer
     """Why the answer is empty or poor, from nothing but what this principal may see."""
     hints: list[Hint] = []
     if not ranked.ids:
-        unfiltered = Visibility(visibility.revision, visibility.groups, excluded_documents=visibility.excluded_documents)
+        unfiltered = replace(visibility, filters=Filters())
         if not reader.count(unfiltered):
             hints.append(Hint(code="nothing_indexed", message="Nothing that you may read is indexed in this release."))
         elif visibility.filters.model_dump(exclude_defaults=True) and not reader.count(visibility):

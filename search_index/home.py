@@ -21,6 +21,7 @@ from search_index.model.search import ReleaseRef
 from search_index.reranking import Reranking
 from search_index.searcher import Searcher
 from search_index.settings import Settings
+from search_index.withholding import AsTheCatalogSays, Withholding
 
 
 class Home:
@@ -30,6 +31,8 @@ class Home:
         self.settings = settings
         self._encoders: dict[str, Encoder] = {}
         self._rerankers: dict[str, CrossEncoderReranker] = {}
+        self.withholding: Withholding = AsTheCatalogSays(lambda: self.catalog)
+        """Asked by every searcher of a release that this home opens. The service puts one here that reads beside its requests."""
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -179,6 +182,8 @@ def newest_with_index(home: Home, index: str) -> ReleaseRecord:
 def searcher_of(home: Home, manifest: Manifest, reader: IndexReader) -> Searcher:
     """The searcher a release pins: its model, its ranking and, where it has them, its query adapter and its reranker.
 
+    It never shows what the home's overlay withholds.
+
     Errors:
         ModelMismatch: the model's graph is not here, the adapter does not fit it, or the reranker cannot be run.
         HomeDamaged: the files of the adapter or the reranker are missing.
@@ -187,7 +192,7 @@ def searcher_of(home: Home, manifest: Manifest, reader: IndexReader) -> Searcher
     ranking = Ranking.model_validate(manifest.ranking)
     adapter = load_adapter(home.settings.adapters_dir, ranking.adapter, manifest.model.dimension) if ranking.adapter else None
     reranker = home.reranker(ranking.reranking) if ranking.reranking else None
-    return Searcher(reader, home.encoder(manifest.model), ranking, adapter, reranker)
+    return Searcher(reader, home.encoder(manifest.model), ranking, adapter, reranker, home.withholding)
 
 
 def open_release(home: Home, record: ReleaseRecord) -> LoadedRelease:

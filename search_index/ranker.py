@@ -22,7 +22,13 @@ from search_index.verbatim import LEAST_WORDS, quotedness, words
 
 QUOTED_AMONG: Final = 30
 """A passage that holds a query word for word is among so many best of the sparse arm (99 in 100 on quarterly reports)."""
-ARMS: Final[dict[Mode, tuple[Arm, ...]]] = {"hybrid": ("dense", "sparse"), "dense": ("dense",), "sparse": ("sparse",)}
+ARMS: Final[dict[Mode, tuple[Arm, ...]]] = {
+    "hybrid": ("dense", "sparse"),
+    "dense": ("dense",),
+    "sparse": ("sparse",),
+    "lexical": ("sparse",),
+}
+"""What a reader is asked with. The searcher sees to it that in mode ``lexical`` that is the one in memory."""
 
 
 class QueryEncoder(Protocol):
@@ -228,7 +234,7 @@ class Ranker:
 
     def _words(self, asked: _Asked) -> tuple[_Sparse, Scored] | None:
         if asked.worded is None and asked.in_time("sparse"):
-            sparse = self._sparse(asked.query, asked.visibility.revision)
+            sparse = self._sparse(asked.query, asked.visibility)
             asked.worded = sparse, sparse.candidates(asked.visibility, asked.depth)
         return asked.worded
 
@@ -243,9 +249,11 @@ class Ranker:
             vector = np.asarray(self.encoder.encode_query(query), dtype=np.float32)
             return _Dense(self.reader, self.gate, self.adapter.apply(vector) if self.adapter else vector)
 
-    def _sparse(self, query: str, revision: int) -> _Sparse:
+    def _sparse(self, query: str, visibility: Visibility) -> _Sparse:
+        # IDF is the asker's tenant's: what others hold weighs nothing here, and cannot be guessed from scores.
         with _asking("sparse", self.gate, "encode"):
-            return _Sparse(self.reader, self.gate, *query_weights(query, self.reader.statistics(revision), self.reader.bm25.language))
+            statistics = self.reader.statistics(visibility.revision, visibility.tenant)
+            return _Sparse(self.reader, self.gate, *query_weights(query, statistics, self.reader.bm25.language))
 
     def _fused(self, dense: _Dense, sparse: _Sparse, near: Scored, worded: Scored, asked: _Asked) -> tuple[list[str], list[float], Trace]:
         fused = self._combined(near, worded, by_max, dense, sparse, moved=False)
@@ -268,7 +276,8 @@ class Ranker:
         query = words(asked.query)
         if not self.ranking.verbatim or len(query) < LEAST_WORDS or not asked.in_time("verbatim"):
             return ids, scores
-        statistics, language = self.reader.statistics(asked.visibility.revision), self.reader.bm25.language
+        statistics = self.reader.statistics(asked.visibility.revision, asked.visibility.tenant)
+        language = self.reader.bm25.language
         weights = word_weights(query, statistics, language)
         unit = self.ranking.verbatim * max(scores, default=0.0)
         for point, payload in self.reader.payloads(trace.worded[:QUOTED_AMONG]).items():

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
 from search_index.adapter import QueryAdapter
 from search_index.answering.composing import Composed, Listing, composed
-from search_index.answering.facets import counted, metadata_name
-from search_index.answering.metadata import Kind, checked, kinds_of, resolved
+from search_index.answering.sighted import Sighted
 from search_index.arms import ArmGate
 from search_index.confidence import signals_of
 from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import IndexReader, Payload, Visibility
+from search_index.engine.memory_reader import in_memory
 from search_index.errors import ReleaseUntrusted, WrongUsage
 from search_index.fusion import Ranking, Scores, reranked
 from search_index.hints import hints_of
 from search_index.model.filters import Filters
 from search_index.model.passage import Facet
 from search_index.model.search import Degraded, Mode, Principal, ReleaseRef, SearchAnswer, SearchRequest
-from search_index.ranker import LATE, QueryEncoder, Ranked, Ranker
+from search_index.ranker import ARMS, LATE, QueryEncoder, Ranked, Ranker
 from search_index.reranking import Reranker
+from search_index.standby import ENGINE_LOST, Standby, left_out, no_standby, standing_by, stands_in
+from search_index.withholding import NOTHING_WITHHELD, Withholding
 
 EVERY: Final = 1_000_000
 """More than any ranking holds."""
@@ -51,6 +53,7 @@ class Searcher:
         ranking: how the arms are combined.
         adapter: what moves the query's vector; it has to be the one that ``ranking`` names.
         reranker: what scores the best of a hybrid ranking anew; likewise.
+        withholding: what may not be read now. Asked each time; by default nothing is withheld, which is for measuring alone.
 
     Raises:
         ReleaseUntrusted: one is another, or none where one is named: that ranking was never gated.
@@ -63,6 +66,7 @@ class Searcher:
         ranking: Ranking,
         adapter: QueryAdapter | None = None,
         reranker: Reranker | None = None,
+        withholding: Withholding = NOTHING_WITHHELD,
     ) -> None:
         if (adapter.sha256 if adapter else None) != ranking.adapter:
             raise ReleaseUntrusted("The ranking names another query adapter than was given.", "Open the release anew.")
@@ -70,16 +74,38 @@ class Searcher:
             raise ReleaseUntrusted("The ranking names another reranker than was given.", "Open the release anew.")
         self.reader = reader
         self.ranking = ranking
+        self.withholding = withholding
         self._encoder = encoder
         self._ranker = Ranker(reader, encoder, ranking, adapter)
-        self._kinds = lru_cache(maxsize=256)(self._kinds_of)
-        self._documents = lru_cache(maxsize=8)(self._documents_of)
+        self._sighted = Sighted(reader)
         self._reranker = reranker
+        self._standby: Standby = no_standby
 
-    def guarded(self, wrap: Callable[[QueryEncoder], QueryEncoder], gate: ArmGate) -> Searcher:
-        """The same searcher, whose queries are encoded by what ``wrap`` makes of the encoder, and whose arms are minded by ``gate``."""
-        made = Searcher(self.reader, self._encoder, self.ranking, self._ranker.adapter, self._reranker)
+    def guarded(self, wrap: Callable[[QueryEncoder], QueryEncoder], gate: ArmGate, standby: Standby = no_standby) -> Searcher:
+        """The same searcher, whose queries are encoded by what ``wrap`` makes of the encoder, and whose arms are minded by ``gate``.
+
+        Args:
+            standby: gives what stands in when no arm answers, and answers in mode ``lexical``.
+        """
+        made = copy.copy(self)
         made._ranker = replace(self._ranker, encoder=wrap(self._encoder), gate=gate)
+        made._standby = standby
+        return made
+
+    def in_memory(self, revision: int, most: int) -> Searcher:
+        """The passages of ``revision`` in memory, to be asked in mode ``lexical`` whatever becomes of the reader.
+
+        Args:
+            most: passages that may be copied.
+
+        Raises:
+            NotInMemory: there are more.
+            RevisionUnknown: the reader does not hold the revision.
+        """
+        made = Searcher(
+            in_memory(self.reader, revision, most), self._encoder, self.ranking, self._ranker.adapter, self._reranker, self.withholding
+        )
+        made._standby = lambda: made
         return made
 
     def search(
@@ -93,19 +119,33 @@ class Searcher:
         """Answer ``request`` from ``release``. A cursor is not looked at: whoever made it says what it means.
 
         Args:
-            excluded_documents: ids of documents that may not be read now, whatever the release says.
+            excluded_documents: ids of documents to leave out, beside those that are withheld from the principal.
             deadline: the request's own counts from now; whichever is sooner holds.
 
         Raises:
             RevisionUnknown: the reader does not hold the release's revision.
-            ArmsUnavailable: every arm the mode asks for failed.
+            ArmsUnavailable: every arm the mode asks for failed, and nothing stands in.
+            NotInMemory: mode ``lexical`` where nothing is kept in memory.
             FilterInvalid: a filter or a facet names a metadata field that there is not, or compares it with another kind of value.
             DeadlineExceeded: the time was over before any arm was asked.
         """
+        asked = (release, principal, excluded_documents, deadline.sooner(request.deadline_ms))
+        if request.mode == "lexical":
+            return standing_by(self._standby())._answer(request, *asked)
+        try:
+            return self._answer(request, *asked)
+        except ENGINE_LOST as lost:
+            memory = self._standby() if stands_in(request.mode) else None
+            if memory is None or memory.reader.directory_revision != release.revision:
+                raise
+            return left_out(memory._answer(request.model_copy(update={"mode": "lexical"}), *asked), ARMS[request.mode], lost)
+
+    def _answer(
+        self, request: SearchRequest, release: ReleaseRef, principal: Principal, excluded_documents: Collection[str], deadline: Deadline
+    ) -> SearchAnswer:
         began = time.perf_counter()
-        deadline = deadline.sooner(request.deadline_ms)
         visibility = self.visibility(request.filters, release.revision, principal, excluded_documents)
-        self._check_facets(request, visibility)
+        self._sighted.check_facets(request.facets, visibility)
         listing = self._listed(request, visibility, deadline)
         page = composed(listing, request, self.reader, self.ranking, visibility, deadline)
         facets = self._facets(request, visibility, deadline, page)
@@ -133,14 +173,19 @@ class Searcher:
         Raises:
             FilterInvalid: a metadata field is not there, or is compared with another kind of value.
             RevisionUnknown: the reader does not hold the revision.
+            PlumblineError: what is withheld cannot be told.
         """
-        seen = Visibility(revision, principal.groups, excluded_documents=frozenset(excluded_documents))
-        if not filters.metadata:
-            return replace(seen, filters=filters)
-        self.reader.check(revision)
-        for field, wanted in filters.metadata.items():
-            checked(field, self._kinds(field, seen.revision, seen.groups, seen.excluded_documents), wanted, lambda: self._fields(seen))
-        return replace(seen, filters=resolved(filters, lambda: self.reader.facts(revision)))
+        return self._sighted.narrowed(self.sight(revision, principal, excluded_documents), filters)
+
+    def sight(self, revision: int, principal: Principal, excluded_documents: Collection[str] = frozenset()) -> Visibility:
+        """All that ``principal`` may see of ``revision``. The one place where a principal becomes what an engine is asked with.
+
+        Raises:
+            PlumblineError: what is withheld cannot be told.
+        """
+        withheld = self.withholding.withheld_from(principal)
+        excluded = withheld.union(excluded_documents) if excluded_documents else withheld
+        return Visibility(revision, principal.tenant, principal.groups, excluded_documents=excluded)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text to the release's own model, special ones not counted.
@@ -168,7 +213,7 @@ class Searcher:
         Raises:
             RevisionUnknown, ArmsUnavailable: as ``search``.
         """
-        visibility = Visibility(revision, principal.groups)
+        visibility = self.sight(revision, principal)
         depth = max(self.ranking.depth, documents)
         while True:
             ranked = self._ranker.rank(query, mode, visibility, depth)
@@ -189,7 +234,7 @@ class Searcher:
         Raises:
             RevisionUnknown, ArmsUnavailable: as ``search``.
         """
-        ranked = self._rank(query, mode, Visibility(revision, principal.groups), max(self.ranking.depth, limit))
+        ranked = self._rank(query, mode, self.sight(revision, principal), max(self.ranking.depth, limit))
         ids = ranked.ids[:limit]
         payloads = self.reader.payloads(ids)
         return [(payloads[point], score) for point, score in zip(ids, ranked.scores, strict=False)]
@@ -200,7 +245,7 @@ class Searcher:
         Raises:
             RevisionUnknown, ArmsUnavailable: as ``search``.
         """
-        ranked = self._rank(query, "hybrid", Visibility(revision, principal.groups), self.ranking.depth, explained=1)
+        ranked = self._rank(query, "hybrid", self.sight(revision, principal), self.ranking.depth, explained=1)
         if not ranked.ids:
             return None
         first = self.reader.payloads(ranked.ids[:1])[ranked.ids[0]]
@@ -257,17 +302,8 @@ class Searcher:
 
     def _signals(self, query: str, ranked: Ranked, first: Payload, revision: int) -> tuple[float, ...]:
         arms = (ranked.arms.get("dense", {}), ranked.arms.get("sparse", {}))
-        statistics = self.reader.statistics(revision)
+        statistics = self.reader.statistics(revision, str(first["tenant"]))
         return signals_of(query, str(first["text"]), ranked.scores, arms, ranked.ids[0], statistics, self.reader.bm25.language)
-
-    def _check_facets(self, request: SearchRequest, visibility: Visibility) -> None:
-        seen = replace(visibility, filters=Filters())
-        for name in request.facets:
-            counted(name, [], {}, 0)  # that there is such a facet
-            if (field := metadata_name(name)) is not None:
-                self.reader.check(visibility.revision)
-                kinds = self._kinds(field, seen.revision, seen.groups, seen.excluded_documents)
-                checked(field, kinds, None, lambda: self._fields(seen))
 
     def _facets(self, request: SearchRequest, visibility: Visibility, deadline: Deadline, page: Composed) -> dict[str, Facet] | None:
         if not request.facets:
@@ -275,22 +311,7 @@ class Searcher:
         if deadline.passed:
             page.degraded.append(Degraded(arm="facets", reason=LATE))
             return None
-        filters = request.filters.model_dump_json(exclude_defaults=True)
-        documents = self._documents(visibility.revision, visibility.groups, visibility.excluded_documents, filters)
-        facts = self.reader.facts(visibility.revision)
-        return {name: counted(name, documents, facts, request.facet_limit) for name in request.facets}
-
-    def _documents_of(self, revision: int, groups: frozenset[str], excluded: frozenset[str], filters: str) -> tuple[str, ...]:
-        """The documents that these groups may see and the filters let through: kept by all that decides it, so it is never another's."""
-        narrowed = resolved(Filters.model_validate_json(filters), lambda: self.reader.facts(revision))
-        return tuple(self.reader.documents(Visibility(revision, groups, narrowed, excluded)))
-
-    def _kinds_of(self, field: str, revision: int, groups: frozenset[str], excluded: frozenset[str]) -> frozenset[Kind]:
-        return kinds_of(self.reader, Visibility(revision, groups, excluded_documents=excluded), field)
-
-    def _fields(self, seen: Visibility) -> list[str]:
-        """The metadata fields that some visible document has."""
-        return [field for field in self.reader.metadata_fields if self._kinds(field, seen.revision, seen.groups, seen.excluded_documents)]
+        return self._sighted.facets(request.facets, visibility, request.filters, request.facet_limit)
 
 
 def _scored(reranker: Reranker, query: str, texts: list[str]) -> Scores:

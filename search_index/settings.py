@@ -51,9 +51,23 @@ class Settings(BaseSettings):
     oidc_audience: str | None = Field(None, description="what a token's `aud` has to name")
     oidc_groups_claim: str = Field("groups", description="claim with the groups of whoever asks")
     oidc_groups_prefix: str = Field("", description="put before each of them, so that they are not taken for groups of another origin")
+    oidc_tenant_claim: str | None = Field(
+        None, description="claim with the tenant, without which a token is refused; default: every token is of the tenant `default`"
+    )
     oidc_scopes_claim: str = Field("scope", description="claim with the scopes: a list, or words with blanks between them")
     rate_limit: int = Field(600, ge=0, description="requests a minute for each key, token's subject or anonymous address; 0: no limit")
     encoder_timeout: float = Field(5.0, gt=0, description="seconds that the service waits for a query's vector; then it answers without")
+    planner_url: str | None = Field(
+        None, pattern="^https?://", description="OpenAI-compatible API, up to `/v1`, of a model that plans agentic searches"
+    )
+    planner_model: str = Field("default", description="the model that it is to use")
+    planner_key: SecretStr | None = Field(None, description="key that it asks for")
+    fallback_passages: int = Field(
+        10_000,
+        ge=0,
+        description="passages of a release that the service keeps in memory as well, to answer by their words while the engine does not;"
+        " a release of more is not kept. About 25 MB for a thousand; 0: none",
+    )
     max_body: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
     webhook_secret: str | None = Field(None, repr=False, description="signs alerts, as the Standard Webhooks specification says")
@@ -86,6 +100,11 @@ class Settings(BaseSettings):
         """The project's contracts, then those that ``plumbline ingest PATH`` wrote into the home."""
         project = self.contracts.expanduser().resolve() if self.contracts else self.root.parent / "contracts"
         return list(dict.fromkeys([project, self.root / "contracts"]))
+
+    @property
+    def pushed_dir(self) -> Path:
+        """Folder of documents that applications pushed."""
+        return self.root / "pushed"
 
     @property
     def contract_variables(self) -> dict[str, str]:

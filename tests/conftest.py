@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,9 @@ _ROUNDS = "PLUMBLINE_ROUNDS"
 REAL_QDRANT = "REAL_QDRANT_URL"
 """What ``PLUMBLINE_QDRANT_URL`` said: for the tests of the server engine alone, since any other would use that server too."""
 
+_TRACED = "COVERAGE_PROCESS_CONFIG"
+"""What a traced process hands on to those it starts."""
+
 _home = pytest.StashKey[Path]()
 
 
@@ -60,6 +63,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the stand-in for the home folder."""
     shutil.rmtree(config.stash[_home], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Slow tests are not traced: it would make them a third slower, and quick ones reach nine lines in ten without them."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    tracing = getattr(plugin, "cov_controller", None)
+    if tracing is None or item.get_closest_marker("slow") is None:
+        return (yield)
+    handed_on = os.environ.pop(_TRACED, None)  # processes that it starts are not traced either
+    tracing.pause()
+    try:
+        return (yield)
+    finally:
+        tracing.resume()
+        if handed_on is not None:
+            os.environ[_TRACED] = handed_on
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def learned_confidence(searcher: Searcher, judged: Sequence[Judged], manifest: M
     found, relevant = _answers(searcher, judged, manifest)
     if not enough_to_learn(relevant):
         return None
-    elsewhere = _elsewhere(searcher, manifest)
+    elsewhere = _elsewhere(searcher, judged, manifest)
     measured = measure(found, relevant, elsewhere, SEED)
     return learn(found, relevant, elsewhere).model_copy(update={"calibration": measured, "stated": worth_stating(measured)})
 
@@ -28,7 +28,7 @@ def learned_confidence(searcher: Searcher, judged: Sequence[Judged], manifest: M
 def calibration_of(learned: Confidence, searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> Calibration | None:
     """How far what an earlier release learned holds for this one's answers; None where too little is judged to say."""
     found, relevant = _answers(searcher, judged, manifest)
-    return calibration(learned, found, relevant, _elsewhere(searcher, manifest)) if enough_to_learn(relevant) else None
+    return calibration(learned, found, relevant, _elsewhere(searcher, judged, manifest)) if enough_to_learn(relevant) else None
 
 
 def _answers(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> tuple[Matrix, Labels]:
@@ -36,10 +36,10 @@ def _answers(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -
 
     A query that finds nothing says so by itself, and teaches nothing.
     """
-    everyone = everyone_of(manifest)
     signals: list[tuple[float, ...]] = []
     relevant: list[bool] = []
     for one in judged:
+        everyone = everyone_of(manifest, one.golden.tenant)
         for query in one.golden.queries:
             if query.id not in one.resolved.qrels:
                 continue
@@ -53,9 +53,9 @@ def _answers(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -
     return _matrix(signals), np.array(relevant, dtype=np.bool_)
 
 
-def _elsewhere(searcher: Searcher, manifest: Manifest) -> Matrix:
-    everyone = everyone_of(manifest)
-    answers = (searcher.first_with_signals(question, manifest.revision, everyone) for question in QUESTIONS)
+def _elsewhere(searcher: Searcher, judged: Sequence[Judged], manifest: Manifest) -> Matrix:
+    everyone = [everyone_of(manifest, tenant) for tenant in sorted({one.golden.tenant for one in judged})]
+    answers = (searcher.first_with_signals(question, manifest.revision, each) for each in everyone for question in QUESTIONS)
     return _matrix([answer[1] for answer in answers if answer is not None])
 
 

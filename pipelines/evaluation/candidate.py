@@ -17,7 +17,7 @@ from quality_checks.evaluation import Judged, ModeResult, ask
 from quality_checks.gates import CANDIDATE, EVALUATION_CHECKS, candidate_inputs
 from quality_checks.golden import GoldenSet
 from quality_checks.index_checks import ExpectedChunk, ExpectedIndex, Finding
-from quality_checks.known_items import TOP, known_items, lost_by_mode
+from quality_checks.known_items import TOP, KnownItem, known_items, lost_by_mode
 from quality_checks.metrics import ALL_MEASURES
 from search_index.confidence import Calibration, Confidence
 from search_index.engine.interface import Payload
@@ -44,7 +44,7 @@ def expected_chunks(workspace: Workspace, manifest: Manifest) -> ExpectedIndex:
         rows = workspace.lake.read_source("chunks", source, columns=["chunk_id", *_TOLD], version=pin.chunks.version)
         told = zip(*(rows[name].to_pylist() for name in _TOLD), strict=True)
         for chunk, (key, access, *rest) in zip(rows["chunk_id"].to_pylist(), told, strict=True):
-            expected[chunk] = ExpectedChunk(key, tuple(access or ()), source, *rest)
+            expected[chunk] = ExpectedChunk(key, tuple(access or ()), source, pin.tenant, *rest)
             versions[key] = pin.vectors.version
 
     def vectors(keys: Sequence[str]) -> dict[str, memoryview]:
@@ -123,7 +123,7 @@ def asked(workspace: Workspace, searcher: Searcher, judged: Sequence[Judged], ma
     if not queries:
         return {}
     workspace.progress.start("evaluating", queries * len(MODES))
-    everyone = everyone_of(manifest)
+    everyone = everyone_of(manifest)  # each golden set is asked as its own tenant
     results = {mode: ask(searcher, judged, mode, manifest.revision, everyone, workspace.progress.advance) for mode in MODES}
     workspace.progress.finish()
     return results
@@ -131,10 +131,10 @@ def asked(workspace: Workspace, searcher: Searcher, judged: Sequence[Judged], ma
 
 def _known_items(searcher: Searcher, manifest: Manifest, floor: float) -> Finding:
     items = known_items(searcher.reader, manifest.revision, KNOWN_ITEMS)
-    everyone = everyone_of(manifest)
 
-    def best(question: str, mode: Mode) -> list[Payload]:
-        return [payload for payload, _ in searcher.rank_passages(question, mode, manifest.revision, everyone, TOP)]
+    def best(item: KnownItem, mode: Mode) -> list[Payload]:
+        everyone = everyone_of(manifest, item.tenant)
+        return [payload for payload, _ in searcher.rank_passages(item.sentence, mode, manifest.revision, everyone, TOP)]
 
     lost = lost_by_mode(items, MODES, best)
     found = {mode: 1 - len(of_mode) / len(items) for mode, of_mode in lost.items()} if items else {}

@@ -12,14 +12,23 @@ from quality_checks.golden import GoldenSet
 from quality_checks.resolution import Resolver
 from search_index.model.release import Manifest, SourcePin
 from search_index.model.search import Principal
+from search_index.model.tenant import DEFAULT_TENANT
 
 
 def judge_golden(lake: Lake, sets: Sequence[GoldenSet], manifest: Manifest) -> list[Judged]:
-    """Each golden set with its judgements found in the documents that a release holds."""
+    """Each golden set with its judgements found in the documents of its own tenant that a release holds."""
+    tenants = {golden.tenant for golden in sets}
+    resolvers = {tenant: _resolver(lake, [one for one in sets if one.tenant == tenant], manifest, tenant) for tenant in sorted(tenants)}
+    return [Judged(golden, resolvers[golden.tenant].resolve(golden)) for golden in sets]
+
+
+def _resolver(lake: Lake, sets: Sequence[GoldenSet], manifest: Manifest, tenant: str) -> Resolver:
     wanted = sorted({j.document for golden in sets for query in golden.queries for j in query.relevant})
     texts: dict[str, str] = {}
     indexed_as: dict[str, str] = {}
     for source, pin in manifest.sources.items():
+        if pin.tenant != tenant:
+            continue
         of_it = [uri for uri in wanted if uri.startswith(f"{source}:")]
         if of_it:
             instead = {uri: other for uri, other in _indexed_as(lake, source, pin).items() if uri in of_it}
@@ -27,8 +36,7 @@ def judge_golden(lake: Lake, sets: Sequence[GoldenSet], manifest: Manifest) -> l
             where = (pc.field("source") == source) & pc.field("uri").isin([*of_it, *instead.values()]) & (pc.field("status") == "ok")
             rows = lake.read("documents", columns=["uri", "text"], where=where, version=pin.documents.version)
             texts.update(zip(rows["uri"].to_pylist(), rows["text"].to_pylist(), strict=True))
-    resolver = Resolver(texts, indexed_as)
-    return [Judged(golden, resolver.resolve(golden)) for golden in sets]
+    return Resolver(texts, indexed_as)
 
 
 def _indexed_as(lake: Lake, source: str, pin: SourcePin) -> dict[str, str]:
@@ -44,6 +52,6 @@ def _indexed_as(lake: Lake, source: str, pin: SourcePin) -> dict[str, str]:
     return {uri: uris[document] for document, others in places for uri in others if uri not in indexed}
 
 
-def everyone_of(manifest: Manifest) -> Principal:
-    """One who may read every source of a release: what is measured is ranking, not access."""
-    return Principal(name="evaluation", groups=frozenset(g for pin in manifest.sources.values() for g in pin.access))
+def everyone_of(manifest: Manifest, tenant: str = DEFAULT_TENANT) -> Principal:
+    """One who may read every source of a release: what is measured is ranking, not access. Of one tenant, for nobody is of two."""
+    return Principal(name="evaluation", tenant=tenant, groups=frozenset(g for pin in manifest.sources.values() for g in pin.access))

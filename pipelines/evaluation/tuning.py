@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from search_index.adapter import QueryAdapter, load_adapter, prune_adapters, sav
 from search_index.engine.interface import Candidate, IndexReader
 from search_index.fusion import Ranking
 from search_index.model.release import Manifest, ModelPin
+from search_index.model.tenant import DEFAULT_TENANT
 from search_index.searcher import Searcher
 from search_index.tuned import Trial, Tuned
 
@@ -72,7 +74,11 @@ def tuned_ranking(workspace: Workspace, draft: Manifest, candidate: Candidate) -
     if not workspace.settings.tunes:
         return current
     fits = current.tuned is None or current.tuned.reranking == current.reranking
-    if fits and not has_new_judgements(workspace, current) and not _has_other_passages(current, draft, candidate):
+    if (
+        fits
+        and not has_new_judgements(workspace, current)
+        and not _has_other_passages(current, draft, candidate, tenant_that_teaches(workspace))
+    ):
         return current
     reader = candidate.reader()
     try:
@@ -87,28 +93,28 @@ def _judgements(workspace: Workspace) -> str:
     return golden_digest([*workspace.golden_sets, *workspace.training_sets])
 
 
-def _has_other_passages(ranking: Ranking, draft: Manifest, candidate: Candidate) -> bool:
+def _has_other_passages(ranking: Ranking, draft: Manifest, candidate: Candidate, tenant: str) -> bool:
     """Whether a tuned ranking was tuned on another index, or on passages of which over a fifth have changed since."""
     tuned = ranking.tuned
     if tuned is None:
         return False
     if tuned.index != draft.index:
         return True
-    current = visible_rows(candidate.ledger(), draft.revision, everyone_of(draft).groups)
+    current = visible_rows(candidate.ledger(), draft.revision, tenant, everyone_of(draft, tenant).groups)
     kept = int(pc.sum(pc.less_equal(current["valid_from"], tuned.revision)).as_py() or 0)
     return bool(kept < (1 - CHANGED_SHARE) * max(tuned.chunks, int(current.num_rows)))
 
 
 def _tuned(workspace: Workspace, draft: Manifest, reader: IndexReader, current: Ranking) -> Ranking:
     began, cpu_before = time.perf_counter(), time.process_time()
-    groups = everyone_of(draft).groups
-    rows = visible_rows(reader.ledger(), draft.revision, groups).num_rows
+    everyone = everyone_of(draft, tenant_that_teaches(workspace))
+    rows = visible_rows(reader.ledger(), draft.revision, everyone.tenant, everyone.groups).num_rows
     training = judge_golden(workspace.lake, workspace.training_sets, draft)
     if rows > MOST_PASSAGES:
         untried = Trial(adopted=False, reason=f"{rows} passages are too many to hold in memory; {MOST_PASSAGES} are the most.")
         ranking, fusion, adapted = current, untried, untried
     else:
-        learner = _Learner(workspace, draft, reader, passages_in_memory(reader, draft.revision, groups))
+        learner = _Learner(workspace, draft, reader, passages_in_memory(reader, draft.revision, everyone.tenant, everyone.groups))
         ranking, fusion, adapted = learner.learn(training, judge_golden(workspace.lake, workspace.golden_sets, draft), current)
     tuned = Tuned(
         golden=_judgements(workspace),
@@ -149,9 +155,10 @@ class _Learner:
         Both are chosen by the ranking as it is fused: a reranker would hide most of what they do, and cost many times what they cost.
         """
         reranking, current = current.reranking, current.model_copy(update={"reranking": None})
-        evaluated = judged_queries(self._passages, golden)
+        evaluated = judged_queries(self._passages, _of_tenant(golden, self._passages.tenant))
         measured_on = {query.folded for query in evaluated}
         # A query that releases are measured on teaches nothing, whichever sets it stands in.
+        training = _of_tenant(training, self._passages.tenant)
         taught = [query for query in judged_queries(self._passages, training) if query.folded not in measured_on]
         adapter, adapted = self._adapter(training, taught, evaluated, current)
         ranking = current.model_copy(update={"adapter": adapter.sha256 if adapter else None})
@@ -192,6 +199,18 @@ class _Learner:
         pinned = {Ranking.model_validate(release.manifest.ranking).adapter for release in releases if release.manifest}
         save_adapter(home.settings.adapters_dir, adapter)
         prune_adapters(home.settings.adapters_dir, {adapter.sha256, *(sha256 for sha256 in pinned if sha256)})
+
+
+def tenant_that_teaches(workspace: Workspace) -> str:
+    """The tenant whose judged queries a ranking is learned from: the one with most. None are held against another's documents."""
+    judged: Counter[str] = Counter()
+    for golden in [*workspace.golden_sets, *workspace.training_sets]:
+        judged[golden.tenant] += len(golden.queries)
+    return max(sorted(judged), key=judged.__getitem__, default=DEFAULT_TENANT)
+
+
+def _of_tenant(judged: Sequence[Judged], tenant: str) -> list[Judged]:
+    return [one for one in judged if one.golden.tenant == tenant]
 
 
 def _only(judged: Sequence[Judged], queries: Sequence[JudgedQuery]) -> list[Judged]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.workspace import Workspace
-from quality_checks.contract_versions import differences, opened, terms_of, weakened
+from quality_checks.contract_versions import differences, moved, opened, terms_of, weakened
 from quality_checks.contracts import Contract
 from quality_checks.finding import Finding
 from search_index.model.contract_version import ContractVersion
@@ -34,8 +34,8 @@ def recorded_version(workspace: Workspace, contract: Contract) -> Finding:
 
 
 def weakened_since(workspace: Workspace, contract: Contract, published: SourcePin | None) -> list[str]:
-    """In what the contract demands less than the published one, as far as that one is known."""
+    """In what the contract demands less than the published one, as far as that one is known; and that the source changes its tenant."""
     if published is None or published.contract == contract.digest:
         return []
     before = workspace.home.catalog.contract_terms(contract.name, published.contract)
-    return weakened(before.terms, terms_of(contract)) if before is not None else []
+    return weakened(before.terms, terms_of(contract)) if before is not None else moved(published.tenant, contract.tenant)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
+from pydantic import JsonValue as Json
+
+from pipelines.lane.narrowing import narrow
 from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, ChangedRow, StepReport
 from pipelines.sources import Source, SourceItem, open_source
 from pipelines.tables import rows_digest, rows_of
@@ -23,20 +27,24 @@ def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> 
     A file whose signature (size, times, entity tag) stands as it was is not read. One that was touched but holds the same
     bytes keeps its ``modified_at``: nothing after this step notices.
 
+    What the contract no longer lets be read is withheld first, whatever becomes of the source afterwards.
+
     A source that cannot be listed leaves the manifest as it was; the reason stands in the lane's state, and a check
     fails on it, so that the source is held instead of emptied. What lies below a folder that cannot be looked into stays as it was.
     """
     lake, catalog, name = workspace.lake, workspace.home.catalog, contract.name
+    before, began = catalog.lane(name, "manifest"), now()
+    if before is None or before.state.get("access") != _access(contract):
+        narrow(workspace, contract, run_id)
     known = {str(row["path"]): row for row in lake.read_source("manifests", name).to_pylist()}
     try:
         rows = _rows(workspace, contract, known)
     except SourceUnavailable as e:
-        return _unavailable(workspace, contract, run_id, e, len(known))
+        return _unavailable(workspace, contract, run_id, e, len(known), began)
     changed = _changes(rows, known)
     if any(row != known.get(str(row["path"])) for row in rows) or len(rows) != len(known):
         lake.replace_source("manifests", name, rows_of("manifests", rows))
     digest = rows_digest(rows_of("manifests", rows), "document_id")
-    before = catalog.lane(name, "manifest")
     counts = {
         "seen": len(rows),
         "added": sum(c.change == "added" for c in changed),
@@ -50,7 +58,7 @@ def converge_manifest(workspace: Workspace, contract: Contract, run_id: str) -> 
             stage="manifest",
             inputs=contract.digest,
             data_version=digest,
-            state={"files": len(rows), "version": lake.version("manifests"), "contract_version": contract.version},
+            state={"files": len(rows), **_standing(workspace, contract, began)},
             run_id=run_id,
             at=now(),
         )
@@ -114,7 +122,9 @@ def _changes(rows: list[Row], known: dict[str, Row]) -> list[ChangedRow]:
     return found + [ChangedRow(str(known[path]["document_id"]), "removed", str(known[path]["uri"])) for path in sorted(left)]
 
 
-def _unavailable(workspace: Workspace, contract: Contract, run_id: str, error: SourceUnavailable, files: int) -> StepReport:
+def _unavailable(
+    workspace: Workspace, contract: Contract, run_id: str, error: SourceUnavailable, files: int, began: datetime
+) -> StepReport:
     digest = sha256(f"unavailable\n{contract.name}\n{error}")
     workspace.home.catalog.record_lane(
         LaneState(
@@ -125,8 +135,7 @@ def _unavailable(workspace: Workspace, contract: Contract, run_id: str, error: S
             state={
                 "files": files,
                 "problem": str(error),
-                "version": workspace.lake.version("manifests"),
-                "contract_version": contract.version,
+                **_standing(workspace, contract, began),
             },
             run_id=run_id,
             at=now(),
@@ -134,3 +143,20 @@ def _unavailable(workspace: Workspace, contract: Contract, run_id: str, error: S
     )
     counts = {"seen": 0, "added": 0, "changed": 0, "removed": 0, "unchanged": files}
     return workspace.report(StepReport(contract.name, "manifest", digest, True, counts))
+
+
+def _standing(workspace: Workspace, contract: Contract, began: datetime) -> dict[str, Json]:
+    """What the step leaves behind whether the source could be listed or not.
+
+    ``access`` is what documents were last narrowed to. What stood in the source before ``began``, the step has seen.
+    """
+    return {
+        "version": workspace.lake.version("manifests"),
+        "contract_version": contract.version,
+        "access": _access(contract),
+        "began": began.isoformat(),
+    }
+
+
+def _access(contract: Contract) -> list[Json]:
+    return [contract.tenant, *sorted(contract.access_groups)]

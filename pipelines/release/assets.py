@@ -12,6 +12,7 @@ from pipelines.automation.starting import follows_its_inputs
 from pipelines.evaluation.candidate import evaluate_candidate, expected_chunks
 from pipelines.failing import explained
 from pipelines.lane.assets import EMBEDDING_MODEL
+from pipelines.lane.narrowing import settle
 from pipelines.release.outcomes import CHANGED_ROWS_SHOWN, Decision, Nothing
 from pipelines.release.publishing import conclude
 from pipelines.release.staging import stage_candidate
@@ -170,6 +171,7 @@ def release(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Works
         decision = conclude(workspace)
     workspace.decision = decision
     _tidy(workspace, decision, context.log.warning)
+    _settle(workspace, decision, context.log.warning)
     alert_decision(workspace.settings, decision, context.log.warning)
     if decision.status == "refused":
         reasons = "\n".join(f"- {r}" for r in decision.reasons)
@@ -206,6 +208,14 @@ def _tidy(workspace: Workspace, decision: Decision, warn: Callable[[str], None])
             vacuum_after_publish(workspace.home, workspace.lake)
         except PlumblineError as e:
             warn(f"What is no longer needed was not deleted: {e.what} {e.remedy}")
+
+
+def _settle(workspace: Workspace, decision: Decision, warn: Callable[[str], None]) -> None:
+    """Take out of the overlay what the releases say themselves by now. Where that cannot be told, less is shown than could be."""
+    try:
+        settle(workspace, decision)
+    except PlumblineError as e:
+        warn(f"What is withheld beside the releases was left as it is: {e.what} {e.remedy}")
 
 
 def _specs(checks: Iterable[PlainCheck], asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:

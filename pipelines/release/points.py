@@ -23,11 +23,12 @@ _DOCUMENT_COLUMNS = ["document_id", "uri", "title", "raw_sha256", "modified_at",
 
 @dataclass(frozen=True)
 class DesiredPoint:
-    """One chunk as it should stand in the index. ``digest`` covers payload and vector, not the run that made them."""
+    """One chunk as it should stand in the index. ``digest`` covers payload, tenant and vector, not the run that made them."""
 
     chunk_id: str
     document_id: str
     source: str
+    tenant: str
     access: tuple[str, ...]
     vector_key: str
     payload: Row
@@ -55,10 +56,10 @@ def desired_points(lake: Lake, source: str, pin: SourcePin, model: ModelPin) -> 
     if found != (pin.documents.digest, pin.chunks.digest, pin.vectors.digest):
         raise HomeDamaged(f"The tables of source {source} do not hold what was checked.", "Run the ingest again.")
     by_id = {d["document_id"]: d for d in documents.select(_DOCUMENT_COLUMNS).to_pylist()}
-    return [_point(source, c, by_id[c["document_id"]], vectors[c["vector_key"]], model) for c in chunks.to_pylist()]
+    return [_point(source, pin.tenant, c, by_id[c["document_id"]], vectors[c["vector_key"]], model) for c in chunks.to_pylist()]
 
 
-def _point(source: str, chunk: Row, document: Row, vector: memoryview, model: ModelPin) -> DesiredPoint:
+def _point(source: str, tenant: str, chunk: Row, document: Row, vector: memoryview, model: ModelPin) -> DesiredPoint:
     metadata = json.loads(str(document["metadata"]))
     modified = document["modified_at"]
     payload: Row = {
@@ -84,9 +85,9 @@ def _point(source: str, chunk: Row, document: Row, vector: memoryview, model: Mo
     if chunk["also_at"]:
         payload["near_duplicates"] = [_place(source, str(uri)) for uri in chunk["also_at"]]  # type: ignore[attr-defined]
     access: tuple[str, ...] = tuple(chunk["access"] or ())  # type: ignore[arg-type]
-    digest = sha256(canonical_json([payload, access, chunk["vector_key"], sha256(bytes(vector))]))
+    digest = sha256(canonical_json([payload, tenant, access, chunk["vector_key"], sha256(bytes(vector))]))
     return DesiredPoint(
-        str(chunk["chunk_id"]), str(chunk["document_id"]), source, access, str(chunk["vector_key"]), payload, vector, digest
+        str(chunk["chunk_id"]), str(chunk["document_id"]), source, tenant, access, str(chunk["vector_key"]), payload, vector, digest
     )
 
 
@@ -103,6 +104,7 @@ def points_table(points: Sequence[DesiredPoint], revision: int, run_id: str) -> 
             "chunk_id": [p.chunk_id for p in points],
             "document_id": [p.document_id for p in points],
             "source": [p.source for p in points],
+            "tenant": [p.tenant for p in points],
             "payload": [json.dumps({**p.payload, "run_id": run_id}, ensure_ascii=False) for p in points],
             "payload_digest": [p.digest for p in points],
             "vector_key": [p.vector_key for p in points],

@@ -5,29 +5,27 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.evaluation.tuning import has_new_judgements, inherited_ranking, tuned_ranking
+from pipelines.release.counting import counted, counted_by_tenant
+from pipelines.release.lengths import drifted, frozen, mean_lengths
 from pipelines.release.outcomes import ChangedRow, Nothing, StagedCandidate
 from pipelines.release.points import DesiredPoint, desired_points, points_table
 from pipelines.workspace import Workspace
 from quality_checks.changes import how_to_accept, source_removed
 from quality_checks.gates import expected_of_source, shortfalls
 from quality_checks.golden import golden_digest
-from search_index.bm25 import Bm25Settings, count_terms
+from search_index.bm25 import Bm25Settings
 from search_index.engine.interface import LEDGER, Delta
 from search_index.errors import Refused
 from search_index.fusion import Ranking
 from search_index.home import trusted_manifest
 from search_index.model.operating import Override
-from search_index.model.release import Counts, Held, Manifest, ModelPin, ReleaseRecord, SourcePin, TablePin, digest_of, now
+from search_index.model.release import Held, Manifest, ModelPin, ReleaseRecord, SourcePin, TablePin, digest_of, now
 from search_index.model.search import OPEN_END
 from search_index.retention import retained_revisions
-
-AVGDL_DRIFT = 0.2
-"""How far the average length may move from the one frozen into stored weights before a new index is begun."""
 
 
 def current_pin(workspace: Workspace, source: str) -> SourcePin | None:
@@ -50,6 +48,7 @@ def current_pin(workspace: Workspace, source: str) -> SourcePin | None:
     pin = SourcePin(
         contract=contract.digest,
         contract_version=contract.version,
+        tenant=contract.tenant,
         access=list(contract.access_groups),
         checks=[],
         manifest=pins[0],
@@ -74,9 +73,11 @@ def settle_sources(
     held: list[Held] = []
 
     def hold(source: str, reasons: list[str]) -> None:
-        held.append(Held(source=source, reasons=reasons))
-        if source in published:
-            pins[source] = published[source]
+        contract, pin = workspace.contracts.get(source), published.get(source)
+        # Of whom it stands in the release: to others nothing may be said of it, not even that it waits to be theirs.
+        held.append(Held(source=source, reasons=reasons, tenant=pin.tenant if pin else contract.tenant if contract else None))
+        if pin is not None:
+            pins[source] = pin
 
     for source, contract in sorted(workspace.contracts.items()):
         pin = current_pin(workspace, source)
@@ -173,14 +174,17 @@ def _build(
             desired[source] = desired_points(lake, source, pin, model)
     ledger = _ledger(workspace, base)
     difference = _difference(ledger, desired, set(pins))
-    bm25 = _settings(base) if base is not None else None
-    if base is None or bm25 is None or _drifted(ledger, difference, bm25):
+    lengths = mean_lengths(ledger, difference.added, difference.retired)
+    before = _settings(base) if base is not None else Bm25Settings(avgdl={})
+    if drifted(lengths, before):
+        base = None
         for source, pin in pins.items():
             if source not in desired:
                 desired[source] = desired_points(lake, source, pin, model)
-        bm25, base = Bm25Settings(avgdl=_average_length(desired)), None
         difference = _difference(_ledger(workspace, None), desired, set(pins))
-    index = digest_of([model.encoder, bm25.fingerprint])[:16]
+    bm25 = frozen(lengths, before)
+    # Tenants that come in are added to the settings of the index they come into.
+    index = base.index if base is not None else digest_of([model.encoder, bm25.fingerprint])[:16]
     added, retired, changed = difference
     revision = catalog.begin(run_id)
     # One fewer than settings say, for this revision will be one of them; the head always, for a rollback.
@@ -208,12 +212,8 @@ def _build(
         bm25=asdict(bm25),
         ranking=ranking.model_dump(mode="json"),
         golden=golden,
-        counts=Counts(
-            documents=sum(p.documents.rows - p.quarantined for p in pins.values()),
-            chunks=sum(p.chunks.rows for p in pins.values()),
-            staged=len(added),
-            retired=len(retired),
-        ),
+        counts=counted(pins.values(), len(added), len(retired)),
+        tenants=counted_by_tenant(pins, added, ledger, retired),
         run_id=run_id,
         created_at=now(),
         retained=candidate.answers_for,
@@ -255,17 +255,3 @@ def _difference(ledger: pa.Table, desired: dict[str, list[DesiredPoint]], source
     changed = [ChangedRow(p.chunk_id, "replaced" if p.chunk_id in standing else "added", str(p.payload["uri"])) for p in added]
     changed += [ChangedRow(c, "retired", r["source"]) for c, r in standing.items() if c not in wanted]
     return _Difference(added, sorted(retired), changed)
-
-
-def _average_length(desired: dict[str, list[DesiredPoint]]) -> float:
-    lengths = [count_terms(p.indexed_text).length for points in desired.values() for p in points]
-    return round(float(np.mean(lengths)), 3) if lengths else 1.0
-
-
-def _drifted(ledger: pa.Table, difference: _Difference, settings: Bm25Settings) -> bool:
-    """Whether the average length of all current chunks has left the one that stored weights were made with."""
-    staying = ledger.filter(pc.invert(pc.is_in(ledger["point_id"], pa.array(difference.retired, pa.string()))))
-    terms: int = pc.sum(pc.list_flatten(staying["term_counts"])).as_py() or 0
-    terms += sum(count_terms(point.indexed_text).length for point in difference.added)
-    chunks: int = staying.num_rows + len(difference.added)
-    return chunks > 0 and abs(terms / chunks / settings.avgdl - 1) > AVGDL_DRIFT

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from pipelines.automation.freshness import freshness_of
 from pipelines.evaluation.candidate import expected_chunks
 from pipelines.evaluation.judged_sets import judge_golden
@@ -128,7 +130,8 @@ def _verification(workspace: Workspace, live: ReleaseRecord, stale: list[str]) -
         expected = expected_chunks(workspace, manifest).chunks
         with points_of(home, manifest) as (reader, current):
             everyone = frozenset(group for groups in current["access"].to_pylist() for group in groups)
-            found = reconciled(current, expected, reader.count(Visibility(manifest.revision, everyone)))
+            seen = sum(reader.count(Visibility(manifest.revision, tenant, everyone)) for tenant in pc.unique(current["tenant"]).to_pylist())
+            found = reconciled(current, expected, seen)
         return [found.problem] if found.problem else f"the index holds exactly the {len(expected)} passages of the tables"
 
     def judgements() -> str:

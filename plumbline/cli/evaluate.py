@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from search_index.model.search import Mode
 
 _MODES = ("hybrid", "dense", "sparse")
+_ALL_MODES = (*_MODES, "lexical")
 _MEASURES = ("ndcg@10", "recall@100", "mrr@10")
 
 
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "evaluate", "plumbline evaluate --dataset ./scifact --modes hybrid,sparse")
     def evaluate(
         dataset: Annotated[Path, typer.Option("--dataset", help="A BEIR folder: corpus.jsonl, queries.jsonl, qrels.")],
-        modes: Annotated[str, typer.Option("--modes", help="Which, with commas: hybrid,dense,sparse.")] = ",".join(_MODES),
+        modes: Annotated[str, typer.Option("--modes", help="Which, with commas: hybrid,dense,sparse,lexical.")] = ",".join(_MODES),
         documents: Annotated[
             Path | None, typer.Option("--documents", help="Files whose stem is the corpus id, instead of corpus.jsonl.")
         ] = None,
@@ -100,8 +101,8 @@ def _modes(text: str) -> list[Mode]:
     from search_index.errors import WrongUsage
 
     asked = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not asked or set(asked) - set(_MODES):
-        raise WrongUsage(f"{text!r} names no modes.", f"Give some of {', '.join(_MODES)}, with commas.")
+    if not asked or set(asked) - set(_ALL_MODES):
+        raise WrongUsage(f"{text!r} names no modes.", f"Give some of {', '.join(_ALL_MODES)}, with commas.")
     return cast("list[Mode]", asked)
 
 

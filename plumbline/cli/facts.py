@@ -11,6 +11,7 @@ from plumbline.up import UpState
 
 if TYPE_CHECKING:
     from search_index.model.operating import Canary, EndedCanary, Freeze, Override
+    from search_index.model.overlay import Why
     from search_index.model.state import Change
 
 
@@ -48,6 +49,7 @@ class SourceFacts:
     chunks: int
     quarantined: int
     location: str
+    tenant: str
     changed_at: datetime | None
     current_at: datetime | None
     lag_s: float | None
@@ -86,6 +88,7 @@ class Facts:
     golden_queries: int | None = None
     sources: list[SourceFacts] = field(default_factory=list)
     quarantine: dict[str, list[Quarantined]] = field(default_factory=dict)
+    overlaid: dict[Why, int] = field(default_factory=dict)
     waiting: list[Change] = field(default_factory=list)
     last_refused: tuple[int, list[str]] | None = None
     disk: dict[str, int] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class Facts:
             "held": held,
             "sources": {s.name: {k: v for k, v in asdict(s).items() if k != "name"} for s in self.sources},
             "quarantined": {source: [asdict(d) for d in documents] for source, documents in self.quarantine.items()},
+            "overlaid": {why: self.overlaid.get(why, 0) for why in ("narrowed", "erased")},
             "waiting": [change.model_dump(mode="json") for change in self.waiting],
             "last_refused": {"revision": self.last_refused[0], "reasons": self.last_refused[1]} if self.last_refused else None,
             "disk": {f"{name}_bytes": size for name, size in self.disk.items()},

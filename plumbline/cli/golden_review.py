@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
         from plumbline.cli.settings import actor, existing_home, load_settings
         from quality_checks.golden_candidates import add_to_set, candidate_of, judged_passages
         from search_index.home import open_release
+        from search_index.model.tenant import DEFAULT_TENANT
 
         settings = load_settings()
         home = existing_home(settings)
@@ -52,8 +53,10 @@ def register(app: typer.Typer) -> None:
             made = candidate_of(item, query, passages, grade)
         finally:
             loaded.close()
-        name = "feedback-training" if training else "feedback"
-        path = add_to_set(settings.contract_folders[0] / "golden" / f"{name}.jsonl", made, "training" if training else "evaluation")
+        of = "" if item.tenant == DEFAULT_TENANT else f"-{item.tenant}"
+        name = f"feedback{of}-training" if training else f"feedback{of}"
+        purpose: Literal["evaluation", "training"] = "training" if training else "evaluation"
+        path = add_to_set(settings.contract_folders[0] / "golden" / f"{name}.jsonl", made, purpose, item.tenant)
         home.catalog.review(id, "accepted", actor())
         document = {"written": str(path), "query": made.model_dump(mode="json", exclude_none=True)}
         return Result(document, lambda: _accepted(str(path), len(made.relevant)))

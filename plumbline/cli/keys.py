@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         group: Annotated[
             list[str] | None, typer.Option("--group", help="Whose documents it reads, beside everyone's; may be repeated.")
         ] = None,
+        tenant: Annotated[str, typer.Option("--tenant", help="Whose documents it reads, and no other's.")] = "default",
         expires: Annotated[str, typer.Option("--expires", help=_EXPIRES)] = "365d",
         rate: Annotated[int | None, typer.Option("--rate", help="Requests a minute; 0: no limit. Default PLUMBLINE_RATE_LIMIT.")] = None,
     ) -> Result:
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
         at = now()
         expires_at = None if expires == "never" else at + span(expires, "--expires")
-        terms = KeyTerms(name=name, groups=group or [], scopes=scope or [], expires_at=expires_at, requests_per_minute=rate)
+        terms = KeyTerms(name=name, tenant=tenant, groups=group or [], scopes=scope or [], expires_at=expires_at, requests_per_minute=rate)
         terms.check(at)  # before a home is made for it
         catalog = Home(load_settings()).catalog
         first = not catalog.api_keys()
@@ -106,9 +107,12 @@ def _document(issued: IssuedKey) -> dict[str, object]:
 
 
 def _created(issued: IssuedKey, first: bool) -> None:
+    from search_index.model.tenant import DEFAULT_TENANT
+
     key = issued.key
     out().print(issued.secret, markup=False, soft_wrap=True)
-    say(f"Key {key.id} for {key.name}: {', '.join(key.scopes)}; reads {', '.join(['everyone', *key.groups])}; {_end(key.expires_at)}.")
+    of = f" of tenant {key.tenant}" if key.tenant != DEFAULT_TENANT else ""
+    say(f"Key {key.id} for {key.name}: {', '.join(key.scopes)}; reads {', '.join(['everyone', *key.groups])}{of}; {_end(key.expires_at)}.")
     say("The line on stdout is its secret. It is not kept and cannot be shown again; send it as `Authorization: Bearer ...`.")
     if first:
         say("This is the first key: from now on everybody has to send one.")
@@ -126,17 +130,18 @@ def _end(expires_at: datetime | None) -> str:
 
 def _show(keys: list[ApiKey]) -> None:
     from search_index.model.release import now
+    from search_index.model.tenant import DEFAULT_TENANT
 
     if not keys:
         out().print("There are no keys: the service lets whoever is at this machine do everything.")
         out().print("To make one: [cyan]plumbline keys create NAME --scope search[/cyan]")
         return
-    at = now()
+    at, tenants = now(), any(key.tenant != DEFAULT_TENANT for key in keys)
     rows = [
         (
-            key.id, key.name, key.state(at), ", ".join(key.scopes), ", ".join(key.groups) or "-",
+            key.id, key.name, key.state(at), *([key.tenant] if tenants else []), ", ".join(key.scopes), ", ".join(key.groups) or "-",
             when(key.expires_at) if key.expires_at else "never", when(key.last_used_at),
         )
         for key in keys
     ]  # fmt: skip
-    out().print(table(["id", "name", "state", "scopes", "groups", "expires", "last used"], rows))
+    out().print(table(["id", "name", "state", *(["tenant"] if tenants else []), "scopes", "groups", "expires", "last used"], rows))

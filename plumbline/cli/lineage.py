@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,12 +79,28 @@ def _of_points(home: Home, graph: Graph, id: str, points: list[StoredPoint], rel
 
 
 def _points(loaded: LoadedRelease, releases: list[ReleaseRecord], id: str) -> list[StoredPoint]:
-    """Every version of the passages, of all revisions the live index still holds. An operator at the home sees every source."""
-    from retrieval_service.lineage import points_of
+    """Every version of the passages, of all revisions the live index still holds.
 
-    groups = frozenset(group for r in releases if r.manifest for pin in r.manifest.sources.values() for group in pin.access)
+    An operator at the home sees every source of every tenant, but nothing that was erased.
+    """
+    from retrieval_service.lineage import points_of
+    from search_index.errors import NotFound
+    from search_index.model.search import Principal
+
+    pins = [pin for r in releases if r.manifest for pin in r.manifest.sources.values()]
     revisions = [r.revision for r in releases if r.manifest and r.manifest.index == loaded.manifest.index]
-    return points_of(id, loaded.reader, revisions, groups)
+    found: list[StoredPoint] = []
+    missing: NotFound | None = None
+    for tenant in sorted({pin.tenant for pin in pins}):
+        groups = frozenset(group for pin in pins if pin.tenant == tenant for group in pin.access)
+        operator = Principal(name="operator", tenant=tenant, groups=groups)
+        try:
+            found += points_of(id, loaded.reader, revisions, partial(loaded.searcher.sight, principal=operator))
+        except NotFound as e:
+            missing = e
+    if missing is not None and not found:
+        raise missing
+    return found
 
 
 def _show(found: Lineage) -> None:

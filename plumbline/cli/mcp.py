@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         group: Annotated[
             list[str] | None, typer.Option("--group", help="Answer with what this group may read, too; may be repeated.")
         ] = None,
+        tenant: Annotated[str, typer.Option("--tenant", help="Whose documents to answer with, and no other's.")] = "default",
     ) -> Result:
         """Serve search, context, documents and lineage to a program that speaks the Model Context Protocol, on stdin and stdout.
 
@@ -31,7 +32,10 @@ def register(app: typer.Typer) -> None:
         if json_output() is not None:
             raise WrongUsage("Stdout belongs to the protocol, which is JSON already.", "Leave out --json.")
         settings = load_settings()
+        from search_index.model.tenant import check_tenant
+
+        check_tenant(tenant)
         from retrieval_service.mcp.stdio import serve_stdio
 
-        serve_stdio(settings, group or [])
+        serve_stdio(settings, tenant, group or [])
         return Result({"status": "stopped"}, lambda: None)

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
         as_of: Annotated[
             str | None, typer.Option("--as-of", help="An older release: its revision, or an instant (UTC unless it says).")
         ] = None,
+        tenant: Annotated[str, typer.Option("--tenant", help="Whose documents to search, and no other's.")] = "default",
     ) -> Result:
         """Search the live release, or an older one.
 
@@ -74,11 +75,11 @@ def register(app: typer.Typer) -> None:
             "explain": explain,
             "as_of": int(as_of) if as_of is not None and as_of.isdecimal() else _instant(as_of),
         }
-        answer = ask(settings, asked)
+        answer = ask(settings, asked, tenant)
         return Result(answer.model_dump(mode="json"), lambda: show(settings, answer))
 
 
-def ask(settings: Settings, asked: dict[str, object]) -> SearchAnswer:
+def ask(settings: Settings, asked: dict[str, object], tenant: str = "default") -> SearchAnswer:
     """One search on the live release or the one that ``as_of`` names; ``asked`` has the fields of the search API.
 
     Errors:
@@ -91,24 +92,28 @@ def ask(settings: Settings, asked: dict[str, object]) -> SearchAnswer:
     from plumbline.cli.settings import existing_home
     from search_index.errors import WrongUsage
     from search_index.model.search import Principal, SearchRequest
+    from search_index.model.tenant import check_tenant
 
     try:
         request = SearchRequest.model_validate(asked)
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
         raise WrongUsage(f"This cannot be searched for: {said}.", "`plumbline search --help` shows how it goes.") from error
+    check_tenant(tenant)
     home = existing_home(settings)
     record = home.catalog.resolve(request.as_of)
     from search_index.home import open_release
 
     loaded = open_release(home, record)
     try:
-        answer = loaded.searcher.search(request, loaded.ref, Principal())
+        answer = loaded.searcher.search(request, loaded.ref, Principal(tenant=tenant))
         if answer.hits:
             return answer
         from search_index.hints import why_missing
+        from search_index.tenancy import held_for, quarantined_for
 
-        missing = why_missing(loaded.manifest.held, home.catalog.quarantined(), set(request.filters.sources))
+        held, quarantined = held_for(loaded.manifest, tenant), quarantined_for(home.catalog.quarantined(), loaded.manifest, tenant)
+        missing = why_missing(held, quarantined, set(request.filters.sources))
         return answer.model_copy(update={"hints": [*answer.hints, *missing]})
     finally:
         loaded.close()

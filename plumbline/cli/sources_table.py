@@ -13,10 +13,14 @@ _NUMBERS = ("documents", "passages", "quarantined")
 
 
 def show_sources(sources: list[SourceFacts]) -> None:
-    """Print a row a source: what it holds, when it last changed, and its lag against what its contract promises."""
+    """Print a row a source: whose it is where there are tenants, what it holds, when it changed, and its lag against its contract."""
+    from search_index.model.tenant import DEFAULT_TENANT
+
+    tenants = any(s.tenant != DEFAULT_TENANT for s in sources)
     rows = [
         [
             s.name,
+            *([s.tenant] if tenants else []),
             s.state,
             f"{s.documents:,}",
             f"{s.chunks:,}",
@@ -27,5 +31,5 @@ def show_sources(sources: list[SourceFacts]) -> None:
         ]
         for s in sources
     ]
-    headings = ("source", "state", *_NUMBERS, "last change", "lag", "location")
+    headings = ("source", *(["tenant"] if tenants else []), "state", *_NUMBERS, "last change", "lag", "location")
     out().print(table(headings, rows, numbers=_NUMBERS))

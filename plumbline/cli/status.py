@@ -71,6 +71,9 @@ def _show_release(facts: Facts) -> None:
         _line("frozen", facts.frozen.says, "bold yellow")
     if facts.canary is not None:
         _line("canary", f"release {facts.canary.revision} answers {facts.canary.share:.0%}, since {facts.canary.at:%Y-%m-%d %H:%M} UTC")
+    if facts.overlaid:
+        said = ", ".join(f"{counted(count, 'document')} {why}" for why, count in sorted(facts.overlaid.items()))
+        _line("withheld", f"{said}: fewer may read them than releases say")
     if facts.override is not None:
         _line("OVERRIDE", facts.override.says, "bold red")
 

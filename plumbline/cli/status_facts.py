@@ -68,6 +68,7 @@ def _from_catalog(settings: Settings, home: Home, facts: Facts) -> None:
     newest = next(iter(catalog.releases(1)), None)
     if newest is not None and newest.status == "rejected":
         facts.last_refused = (newest.revision, newest.reasons)
+    facts.overlaid = catalog.overlaid()
     facts.waiting = [change for change in catalog.changes() if change.accepted_at is None]
     facts.quarantine = quarantined_documents(settings, catalog.quarantined())
     _sources(settings, catalog, record, facts)
@@ -102,6 +103,7 @@ def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | 
     from quality_checks.contracts import load_contracts
     from search_index.lag import current_at, last_changes
     from search_index.model.release import now
+    from search_index.model.tenant import DEFAULT_TENANT
 
     contracts, broken = load_contracts(settings.contract_folders, settings.contract_variables)
     quarantined = catalog.quarantined() if catalog else {}
@@ -132,6 +134,7 @@ def _sources(settings: Settings, catalog: Catalog | None, live: ReleaseRecord | 
                 chunks=pin.chunks.rows if pin else 0,
                 quarantined=quarantined.get(name, 0),
                 location=contract.location if contract else "-",
+                tenant=pin.tenant if pin else contract.tenant if contract else DEFAULT_TENANT,
                 changed_at=changed.get(name),
                 current_at=current,
                 lag_s=lag,

@@ -9,6 +9,7 @@ from typing import Final
 
 from search_index.model.keys import SCOPES, ApiKey
 from search_index.model.search import EVERYONE, Principal
+from search_index.model.tenant import DEFAULT_TENANT
 
 _EVERY_SCOPE: Final = frozenset(SCOPES)
 
@@ -26,26 +27,30 @@ class Caller:
     requests_per_minute: int | None = None
 
 
-def principal_of(name: str, groups: Iterable[str], scopes: Iterable[str]) -> Principal:
-    """A principal reads as its groups and as ``everyone``; unknown scopes are worth nothing, and ``admin`` is worth all."""
+def principal_of(name: str, tenant: str, groups: Iterable[str], scopes: Iterable[str]) -> Principal:
+    """A principal reads its tenant's documents, as its groups and as ``everyone``.
+
+    Unknown scopes are worth nothing, and ``admin`` is worth all; none of them reaches into another tenant.
+    """
     known = frozenset(scopes) & _EVERY_SCOPE
-    return Principal(name=name, groups=frozenset(groups) | {EVERYONE}, scopes=_EVERY_SCOPE if "admin" in known else known)
+    scoped = _EVERY_SCOPE if "admin" in known else known
+    return Principal(name=name, tenant=tenant, groups=frozenset(groups) | {EVERYONE}, scopes=scoped)
 
 
 def holder_of(key: ApiKey) -> Caller:
     """Whoever holds a key."""
-    return Caller(principal_of(f"key {key.id}", key.groups, key.scopes), f"key:{key.id}", key.requests_per_minute)
+    return Caller(principal_of(f"key {key.id}", key.tenant, key.groups, key.scopes), f"key:{key.id}", key.requests_per_minute)
 
 
 NOBODY: Final = Caller(Principal(name="nobody", groups=frozenset(), scopes=frozenset()), "nobody", 0)
 """Reads nothing and may do nothing; for public paths."""
-DEVELOPER: Final = Caller(principal_of("anonymous", (), ("admin",)), "development", 0)
+DEVELOPER: Final = Caller(principal_of("anonymous", DEFAULT_TENANT, (), ("admin",)), "development", 0)
 """Whoever is at this machine, while there are no keys."""
 
 
 def anonymous(address: str) -> Caller:
     """Whoever sends no credential where that is allowed. Counted by address: a host of IPv6 has 2^64 of them, so by its network."""
-    return Caller(principal_of("anonymous", (), ("search", "feedback")), f"address:{network_of(address)}")
+    return Caller(principal_of("anonymous", DEFAULT_TENANT, (), ("search", "feedback")), f"address:{network_of(address)}")
 
 
 def network_of(address: str) -> str:

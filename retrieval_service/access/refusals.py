@@ -9,7 +9,7 @@ from retrieval_service.problems import AnsweredWith
 
 Reason = Literal[
     "missing", "malformed", "unknown", "expired", "revoked", "altered",
-    "token_invalid", "token_algorithm", "token_key", "token_expired",
+    "token_invalid", "token_algorithm", "token_key", "token_expired", "token_tenant",
     "issuer_unavailable", "keys_unreadable", "guessing", "rate", "scope", "body", "host",
 ]  # fmt: skip
 """Every value that the label of the metric can have."""

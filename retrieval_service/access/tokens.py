@@ -15,6 +15,7 @@ from retrieval_service.access.issuer import ALGORITHMS, IssuerKeys, check_issuer
 from retrieval_service.access.refusals import Unauthorized
 from retrieval_service.telemetry import Telemetry
 from search_index.model.keys import is_group
+from search_index.model.tenant import DEFAULT_TENANT, is_tenant
 from search_index.settings import Settings
 
 LEEWAY_S = 30
@@ -52,7 +53,10 @@ class IssuedTokens:
         scopes = _words(claims.get(self._settings.oidc_scopes_claim), split=" ")
         # A subject may be somebody's address, so logs have a digest of it.
         digest = hashlib.sha256(subject.encode()).hexdigest()[:12]
-        return Caller(principal_of(f"subject {digest}", filter(is_group, groups[:MOST_GROUPS]), scopes), f"subject:{digest}")
+        principal = principal_of(
+            f"subject {digest}", _tenant(claims, self._settings.oidc_tenant_claim), filter(is_group, groups[:MOST_GROUPS]), scopes
+        )
+        return Caller(principal, f"subject:{digest}")
 
 
 def _key_id(token: str) -> str:
@@ -88,6 +92,16 @@ def _verified(token: str, key: jwt.PyJWK, settings: Settings) -> Mapping[str, ob
     if not claims["sub"]:
         raise Unauthorized("token_invalid")
     return claims
+
+
+def _tenant(claims: Mapping[str, object], claim: str | None) -> str:
+    """Whose documents the token is for. Where a claim is to say it, one that does not is not taken for any tenant's."""
+    if claim is None:
+        return DEFAULT_TENANT
+    tenant = claims.get(claim)
+    if not isinstance(tenant, str) or not is_tenant(tenant):
+        raise Unauthorized("token_tenant")
+    return tenant
 
 
 def _words(claim: object, split: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from retrieval_service.client.asynchronous import AsyncPlumblineClient
 from retrieval_service.client.problem import PlumblineProblem
+from retrieval_service.client.pushed import PushNotLive
 from retrieval_service.client.synchronous import PlumblineClient
 
-__all__ = ["AsyncPlumblineClient", "PlumblineClient", "PlumblineProblem"]
+__all__ = ["AsyncPlumblineClient", "PlumblineClient", "PlumblineProblem", "PushNotLive"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,10 +16,15 @@ from tenacity import AsyncRetrying as Retryer
 from retrieval_service.client import calls
 from retrieval_service.client.calls import Call
 from retrieval_service.client.problem import problem_in, unreachable
+from retrieval_service.client.pushed import LOOK_EVERY_S, settled
 from retrieval_service.client.retrying import Retrying
+from search_index.model.agent import AgentAnswer, AgentRequest
+from search_index.model.batch import BatchAnswer, BatchRequest
 from search_index.model.context import ContextAnswer, ContextRequest
 from search_index.model.feedback import FeedbackRequest, FeedbackTaken
+from search_index.model.pushing import PushReceipt, PushRequest, PushStatus
 from search_index.model.search import SearchAnswer, SearchRequest
+from search_index.model.whole_document import DocumentAnswer
 
 T = TypeVar("T")
 
@@ -63,6 +71,41 @@ class AsyncPlumblineClient:
     async def context(self, question: str | ContextRequest) -> ContextAnswer:
         """Passages for a language model, packed to a budget, with citations."""
         return await self._send(calls.context(question if isinstance(question, ContextRequest) else ContextRequest(query=question)))
+
+    async def agent_search(self, question: str | AgentRequest) -> AgentAnswer:
+        """Passages that cover a question which takes several searches, with a trace of them."""
+        return await self._send(calls.agent_search(question if isinstance(question, AgentRequest) else AgentRequest(query=question)))
+
+    async def search_batch(self, request: BatchRequest) -> BatchAnswer:
+        """Many searches, all on one release; each is answered or failed by itself."""
+        return await self._send(calls.search_batch(request))
+
+    async def document(self, id: str, *, offset: int = 0, limit: int = 50, as_of: int | datetime | None = None) -> DocumentAnswer:
+        """A page of a document's passages, in order, by its id or address (`source:path`)."""
+        return await self._send(calls.document(id, offset, limit, as_of))
+
+    async def put_documents(self, request: PushRequest) -> PushReceipt:
+        """Put documents into a source that is pushed to. They are not searchable yet: see ``wait_until_live``."""
+        return await self._send(calls.put_documents(request))
+
+    async def delete_documents(self, source: str, paths: Sequence[str]) -> PushReceipt:
+        """Take documents out of a source that is pushed to."""
+        return await self._send(calls.delete_documents(source, paths))
+
+    async def pushed(self, receipt: str) -> PushStatus:
+        """What became of a push."""
+        return await self._send(calls.pushed(receipt))
+
+    async def wait_until_live(self, receipt: str, timeout_s: float = 300.0, *, every_s: float = LOOK_EVERY_S) -> PushStatus:
+        """Wait until all of a push is live: documents can be searched, those taken away are gone.
+
+        Errors:
+            PushNotLive: not within ``timeout_s``; or a check holds the source, or a document cannot be read, which takes a person.
+        """
+        began = time.monotonic()
+        while not settled(status := await self.pushed(receipt), time.monotonic() - began, timeout_s):  # noqa: ASYNC110 - elsewhere it becomes so
+            await asyncio.sleep(every_s)
+        return status
 
     async def feedback(self, said: FeedbackRequest) -> FeedbackTaken:
         """Say what an answer was worth."""

@@ -7,37 +7,39 @@ plumbline.fail(Failure("overloaded", 503, retry_after_s=0.01), times=2)
 ```
 
 Both clients send it real requests and read real answers. Passages are ranked by ``rank-bm25`` alone, so scores and order are not the
-service's; filters by source and document, paging, feedback and problems are.
+service's; filters by source and document, paging, feedback and problems are. An agentic search is one search. What
+is pushed waits until ``take_in``.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import httpx
 import numpy as np
-from pydantic import BaseModel, ValidationError
-from pydantic import JsonValue as Json
 from rank_bm25 import BM25Okapi
 
 from retrieval_service.client.asynchronous import AsyncPlumblineClient
+from retrieval_service.client.in_memory_http import Failure as Failure
+from retrieval_service.client.in_memory_http import answered, given, problem
+from retrieval_service.client.in_memory_pushes import InMemoryPushes
 from retrieval_service.client.retrying import Retrying
 from retrieval_service.client.synchronous import PlumblineClient
 from search_index.bm25 import tokenize
+from search_index.model.agent import AgentAnswer, AgentRequest, AgentStep
+from search_index.model.batch import BatchAnswer, BatchItem, BatchRequest
 from search_index.model.context import Cited, ContextAnswer, ContextRequest, Dropped
 from search_index.model.document import document_id, sha256
 from search_index.model.feedback import FeedbackRequest, FeedbackTaken
 from search_index.model.filters import Filters, Scalar
 from search_index.model.passage import Provenance, Span
 from search_index.model.search import Hit, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.model.whole_document import DocumentAnswer, DocumentPassage
 
 _ADDRESS = "http://in-memory.plumbline"
 _NOTHING = "0" * 64
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,6 @@ class Passage:
     metadata: dict[str, Scalar | list[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What to answer instead."""
-
-    slug: str
-    status: int
-    detail: str = "The double was told to fail."
-    retry_after_s: float | None = None
-
-
 class InMemoryPlumbline:
     """Answers searches over a few passages.
 
@@ -67,16 +59,35 @@ class InMemoryPlumbline:
     """
 
     def __init__(self, passages: Iterable[Passage] = ()) -> None:
-        self.asked: list[SearchRequest | ContextRequest] = []
+        self.asked: list[SearchRequest | ContextRequest | AgentRequest] = []
         self.feedback: list[FeedbackRequest] = []
         self._failures: list[Failure] = []
         self._answers: set[str] = set()
+        self._pushes, self._pushed = InMemoryPushes(), list[Passage]()
         self.revision = 0
         self.publish(passages)
 
     def publish(self, passages: Iterable[Passage]) -> int:
-        """Put other passages in place of those there are; gives the revision they are served as."""
-        self._passages = list(passages)
+        """Put other passages in place of those there are; gives the revision they are served as. What was pushed stays as it is served."""
+        self._given = list(passages)
+        return self._serve()
+
+    def take_in(self, held_by: str | None = None) -> int:
+        """Do what a run does: serve the texts that were pushed, or have a check of that name hold them. Gives the revision."""
+        if held_by is not None:
+            self._pushes.held_by = [held_by]
+            return self.revision
+        self._pushed = [
+            Passage(uri, document.text, document.title or "", dict(document.metadata))
+            for uri, document in self._pushes.documents.items()
+            if document.text is not None
+        ]
+        revision = self._serve()
+        self._pushes.went_live(revision)
+        return revision
+
+    def _serve(self) -> int:
+        self._passages = [*self._given, *self._pushed]
         self._ranks = BM25Okapi([tokenize(passage.text) or [""] for passage in self._passages]) if self._passages else None
         self.revision += 1
         return self.revision
@@ -95,18 +106,24 @@ class InMemoryPlumbline:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if self._failures:
-            return _problem(self._failures.pop(0))
+            return problem(self._failures.pop(0))
         match request.method, request.url.path:
             case "POST", "/v1/search":
-                return _given(SearchRequest, request.content, self._search)
+                return given(SearchRequest, request.content, self._search)
             case "POST", "/v1/context":
-                return _given(ContextRequest, request.content, self._context)
+                return given(ContextRequest, request.content, self._context)
+            case "POST", "/v1/search/batch":
+                return given(BatchRequest, request.content, self._batch)
+            case "GET", path if path.startswith("/v1/documents/"):
+                return self._document(path.removeprefix("/v1/documents/"), request.url.params)
+            case "POST", "/v1/agent/search":
+                return given(AgentRequest, request.content, self._agent_search)
             case "POST", "/v1/feedback":
-                return _given(FeedbackRequest, request.content, self._feedback)
+                return given(FeedbackRequest, request.content, self._feedback)
             case "GET", "/health/ready":
                 return httpx.Response(200, json={"status": "ready", "release": self.revision})
             case _, path:
-                return _problem(Failure("no-such-route", 404, f"The double has nothing at {path}."))
+                return self._pushes.answer(request) or problem(Failure("no-such-route", 404, f"The double has nothing at {path}."))
 
     def _search(self, request: SearchRequest) -> SearchAnswer:
         self.asked.append(request)
@@ -158,9 +175,49 @@ class InMemoryPlumbline:
             took_ms=0.0,
         )
 
+    def _batch(self, request: BatchRequest) -> BatchAnswer:
+        return BatchAnswer(release=self._release, answers=[BatchItem(answer=self._search(asked)) for asked in request.requests])
+
+    def _document(self, id: str, asked: httpx.QueryParams) -> httpx.Response:
+        offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", 50))
+        own = [passage for passage in self._passages if id in (passage.uri, document_id(*_parts(passage.uri)))]
+        if not own:
+            return problem(Failure("not-found", 404, f"There is no document {id}."))
+        hits = [self._hit(rank, passage, 0.0) for rank, passage in enumerate(own, start=1)]
+        shared = hits[0].model_dump(include={"document_id", "source", "uri", "title", "modified_at", "metadata"})
+        passages = [DocumentPassage(**hit.model_dump(include=set(DocumentPassage.model_fields))) for hit in hits[offset : offset + limit]]
+        following = offset + limit if offset + limit < len(hits) else None
+        return answered(DocumentAnswer(**shared, release=self._release, passages=passages, total=len(hits), next_offset=following))
+
+    def _agent_search(self, request: AgentRequest) -> AgentAnswer:
+        """One search; whole passages as long as the budget holds them, where a token is a word."""
+        self.asked.append(request)
+        hits: list[Hit] = []
+        tokens = 0
+        for found in self._ranked(request.query, request.filters):
+            longer = tokens + len(found[0].text.split())
+            if len(hits) < request.limit and longer <= request.budget:
+                hits.append(self._hit(len(hits) + 1, *found))
+                tokens = longer
+        id = secrets.token_hex(12)
+        self._answers.add(id)
+        step = AgentStep(number=1, action="search", why="the double makes one search", query=request.query, found=len(hits), took_ms=0.0)
+        return AgentAnswer(
+            id=id,
+            query=request.query,
+            mode=request.mode,
+            release=self._release,
+            hits=hits,
+            aspects=[],
+            trace=[step],
+            stopped="complete",
+            tokens=tokens,
+            took_ms=0.0,
+        )
+
     def _feedback(self, said: FeedbackRequest) -> FeedbackTaken | httpx.Response:
         if said.answer not in self._answers:
-            return _problem(Failure("not-found", 404, f"There is no query {said.answer} in the log."))
+            return problem(Failure("not-found", 404, f"There is no query {said.answer} in the log."))
         self.feedback.append(said)
         return FeedbackTaken(answer=said.answer, kind=said.kind, release=self.revision)
 
@@ -212,28 +269,6 @@ class InMemoryPlumbline:
         )
 
 
-def _given(model: type[M], content: bytes, answer: Callable[[M], BaseModel | httpx.Response]) -> httpx.Response:
-    """Read a request as the service would, and answer it."""
-    try:
-        asked = model.model_validate_json(content)
-    except ValidationError as error:
-        return _problem(Failure("invalid-request", 422, f"{error.error_count()} fields do not validate."))
-    found = answer(asked)
-    return found if isinstance(found, httpx.Response) else httpx.Response(200, content=found.model_dump_json())
-
-
 def _parts(uri: str) -> tuple[str, str]:
     source, _, path = uri.partition(":")
     return source, path
-
-
-def _problem(failure: Failure) -> httpx.Response:
-    said: dict[str, Json] = {
-        "type": f"urn:plumbline:problem:{failure.slug}",
-        "title": failure.slug.replace("-", " ").capitalize(),
-        "status": failure.status,
-        "detail": failure.detail,
-        "request_id": secrets.token_hex(8),
-    }
-    headers = {"Retry-After": str(failure.retry_after_s)} if failure.retry_after_s is not None else {}
-    return httpx.Response(failure.status, content=json.dumps(said), headers=headers)

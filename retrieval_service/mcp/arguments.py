@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from search_index.model.agent import AgentRequest
 from search_index.model.context import ContextRequest
 from search_index.model.search import Question
 
@@ -19,6 +20,12 @@ class SearchArguments(Question):
 
 class ContextArguments(ContextRequest):
     """Passages packed into a budget of tokens."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={})
+
+
+class AgentArguments(AgentRequest):
+    """A question that takes several searches."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={})
 

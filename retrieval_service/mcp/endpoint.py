@@ -138,4 +138,6 @@ class McpEndpoint:
             telemetry=state.telemetry,
             query_log=state.query_log,
             background=request.state.background,
+            count=request.state.count,
+            planner=state.planner,
         )

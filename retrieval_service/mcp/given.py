@@ -9,8 +9,10 @@ from typing import ParamSpec, TypeVar
 
 from fastapi import BackgroundTasks
 
+from retrieval_service.admission import SearchWorkers
+from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.canary import CanaryRelease
-from retrieval_service.deps import SearchWorkers
+from retrieval_service.deps import Count
 from retrieval_service.live import LiveRelease
 from retrieval_service.query_log import QueryLog
 from retrieval_service.shadow import ShadowRelease
@@ -25,7 +27,8 @@ T = TypeVar("T")
 class Given:
     """One call's principal and the parts of the service.
 
-    ``client`` is the caller's address, empty where there is none; ``background`` holds what is to be done once the answer is out.
+    ``client`` is the caller's address, empty where there is none; ``background`` holds what is to be done once the answer is out;
+    ``count`` counts what is worth several requests.
     """
 
     principal: Principal
@@ -38,6 +41,8 @@ class Given:
     telemetry: Telemetry
     query_log: QueryLog
     background: BackgroundTasks
+    count: Count
+    planner: PlannerModel | None
 
     async def in_worker(self, route: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Call a route that is no coroutine on one of the bounded workers.

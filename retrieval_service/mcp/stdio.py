@@ -11,14 +11,15 @@ import threading
 from collections.abc import Iterable
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import BackgroundTasks
 from mcp.server.stdio import stdio_server
 from starlette.requests import Request
 
 from retrieval_service.access.caller import principal_of
+from retrieval_service.admission import SearchWorkers
+from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.canary import CanaryRelease
-from retrieval_service.deps import SEARCH_WORKERS, SearchWorkers
 from retrieval_service.live import LiveRelease
 from retrieval_service.mcp.given import Given
 from retrieval_service.mcp.server import build_server, discreet
@@ -33,23 +34,23 @@ FIRST_LOOK_S = 10.0
 _STDIN = 0
 
 
-def serve_stdio(settings: Settings, groups: Iterable[str]) -> None:
+def serve_stdio(settings: Settings, tenant: str, groups: Iterable[str]) -> None:
     """Answer on standard output what comes in on standard input, until that ends, or SIGINT or SIGTERM.
 
-    Whoever runs this can read the home, so nobody is asked for a key; ``groups`` say what the answers may hold beside what ``everyone``
-    may read. Releases that are published meanwhile are followed, but neither shadow nor canary: a second release would double the
-    memory of each. The log goes to standard error.
+    Whoever runs this can read the home, so nobody is asked for a key; the answers hold the tenant's documents, and ``groups`` say which
+    beside those that ``everyone`` may read. Releases that are published meanwhile are followed, but neither shadow nor canary: a second
+    release would double the memory of each. The log goes to standard error.
     """
-    anyio.run(_serve, settings, frozenset(groups))
+    anyio.run(_serve, settings, tenant, frozenset(groups))
 
 
-async def _serve(settings: Settings, groups: frozenset[str]) -> None:
+async def _serve(settings: Settings, tenant: str, groups: frozenset[str]) -> None:
     telemetry = Telemetry()
     query_log = QueryLog(settings, telemetry)
     live = LiveRelease(settings, telemetry, also=[query_log.follow])
     shadow, canary = ShadowRelease(telemetry, open_release), CanaryRelease(telemetry, open_release)
-    workers = SearchWorkers(CapacityLimiter(SEARCH_WORKERS), telemetry)
-    principal = principal_of("stdio", groups, ("search", "history", "governance"))
+    workers = SearchWorkers(telemetry)
+    principal = principal_of("stdio", tenant, groups, ("search", "history", "governance"))
 
     def given_for(_: Request | None) -> Given:
         return Given(
@@ -63,6 +64,8 @@ async def _serve(settings: Settings, groups: frozenset[str]) -> None:
             telemetry=telemetry,
             query_log=query_log,
             background=BackgroundTasks(),  # for a shadow alone
+            count=lambda cost: None,
+            planner=PlannerModel.of(settings),
         )
 
     server = build_server(given_for)

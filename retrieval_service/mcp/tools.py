@@ -14,15 +14,18 @@ from pydantic import BaseModel, JsonValue
 from starlette.responses import Response
 
 from retrieval_service.mcp import words
-from retrieval_service.mcp.arguments import ContextArguments, DocumentArguments, LineageArguments, SearchArguments
+from retrieval_service.mcp.arguments import AgentArguments, ContextArguments, DocumentArguments, LineageArguments, SearchArguments
 from retrieval_service.mcp.given import Given
 from retrieval_service.provenance import Lineage
+from retrieval_service.routes import agent as agent_route
 from retrieval_service.routes import context as context_route
 from retrieval_service.routes import documents as documents_route
 from retrieval_service.routes import lineage as lineage_route
 from retrieval_service.routes import search as search_route
+from search_index.model.agent import AgentAnswer
 from search_index.model.context import ContextAnswer
 from search_index.model.search import SearchAnswer, SearchRequest
+from search_index.model.whole_document import DocumentAnswer
 
 Takes = TypeVar("Takes", bound=BaseModel)
 Gives = TypeVar("Gives", bound=BaseModel)
@@ -76,7 +79,22 @@ async def context(asked: ContextArguments, given: Given) -> ContextAnswer:
     )
 
 
-async def fetch_document(asked: DocumentArguments, given: Given) -> documents_route.DocumentAnswer:
+async def agent_search(asked: AgentArguments, given: Given) -> AgentAnswer:
+    """``POST /v1/agent/search``."""
+    return await agent_route.agent_search(
+        asked,
+        response=Response(),
+        live=given.live,
+        workers=given.workers,
+        principal=given.principal,
+        count=given.count,
+        telemetry=given.telemetry,
+        query_log=given.query_log,
+        planner=given.planner,
+    )
+
+
+async def fetch_document(asked: DocumentArguments, given: Given) -> DocumentAnswer:
     """``GET /v1/documents/{id}``."""
     return await given.in_worker(
         documents_route.get_document,
@@ -112,10 +130,17 @@ def all_tools() -> dict[str, Tool]:
             ContextArguments, ContextAnswer, context, words.of_context,
         ),
         _tool(
+            "agent_search",
+            "Search in several steps",
+            "For a question that needs several documents, periods or named things: it is taken apart by what the index knows, each part is"
+            " searched, and the answer covers them in turn, with a trace of what was done. Use `search` for a simple question.",
+            AgentArguments, AgentAnswer, agent_search, words.of_agent,
+        ),
+        _tool(
             "fetch_document",
             "Read a document",
             "The passages of one document in reading order, a page at a time. Takes an id or address as `search` gives them.",
-            DocumentArguments, documents_route.DocumentAnswer, fetch_document, words.of_document,
+            DocumentArguments, DocumentAnswer, fetch_document, words.of_document,
         ),
         _tool(
             "lineage",

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pydantic import ValidationError
 
 from retrieval_service.provenance import AnyNode, Lineage
-from retrieval_service.routes.documents import DocumentAnswer
 from search_index.errors import PlumblineError
+from search_index.model.agent import AgentAnswer
 from search_index.model.context import ContextAnswer
-from search_index.model.search import Degraded, Hint, ReleaseRef, SearchAnswer
+from search_index.model.search import Degraded, Hint, Hit, ReleaseRef, SearchAnswer
+from search_index.model.whole_document import DocumentAnswer
 
 MOST_LINES = 100
 """Nodes, and edges, of a lineage that are worth reading one by one; a long document has thousands of passages."""
@@ -21,13 +22,23 @@ _TELLING = ("uri", "raw_sha256", "source", "title", "page", "fingerprint", "name
 
 def of_search(answer: SearchAnswer) -> str:
     """Numbered passages, each below a line with its title, address, page and section."""
-    passages = [
-        f"[{hit.rank}] {_place(hit.title, hit.uri, hit.page, hit.page_last, hit.section)}\nchunk {hit.chunk_id}\n{hit.text}"
-        for hit in answer.hits
-    ]
     found = f"{_counted(len(answer.hits), 'passage')}, {_of(answer.release)}; cite them by number and address."
     more = [f"More: the same arguments with cursor={answer.next}"] if answer.next else []
-    return _joined([found if answer.hits else f"No passage found, {_of(answer.release)}."], passages, more, _notes(answer))
+    return _joined([found if answer.hits else f"No passage found, {_of(answer.release)}."], _passages(answer.hits), more, _notes(answer))
+
+
+def of_agent(answer: AgentAnswer) -> str:
+    """The same, with what was to be covered and what was done."""
+    found = f"{_counted(len(answer.hits), 'passage')}, {_of(answer.release)}; cite them by number and address."
+    covered = [f"{each.name}: {', '.join(f'[{rank}]' for rank in each.hits) or 'nothing found'}" for each in answer.aspects]
+    done = [f"{step.number}. {step.action}: {step.why}" + (f" ({step.decided})" if step.decided else "") for step in answer.trace]
+    return _joined(
+        [found if answer.hits else f"No passage found, {_of(answer.release)}."],
+        _passages(answer.hits),
+        ["\n".join(covered)],
+        ["What was done:\n" + "\n".join(done)],
+        _notes(answer),
+    )
 
 
 def of_context(answer: ContextAnswer) -> str:
@@ -69,7 +80,13 @@ def of_invalid(tool: str, error: ValidationError) -> str:
     return f"invalid-request: {said}. Correct them; the schema of the tool `{tool}` says what it takes."
 
 
-def _notes(answer: SearchAnswer | ContextAnswer) -> list[str]:
+def _passages(hits: Sequence[Hit]) -> list[str]:
+    return [
+        f"[{hit.rank}] {_place(hit.title, hit.uri, hit.page, hit.page_last, hit.section)}\nchunk {hit.chunk_id}\n{hit.text}" for hit in hits
+    ]
+
+
+def _notes(answer: SearchAnswer | ContextAnswer | AgentAnswer) -> list[str]:
     notes = []
     if answer.answerable is False:
         notes.append("The index seems to hold nothing on the matter: these are only the nearest passages.")

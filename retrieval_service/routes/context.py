@@ -73,5 +73,5 @@ def _context_of(
         answer = answer_context(serving.loaded.searcher, request, release, principal, deadline=deadline)
         if answer.passages or answer.dropped:
             return answer
-        hints = why_nothing(request.filters.sources, serving, telemetry)
+        hints = why_nothing(request.filters.sources, serving, principal, telemetry)
         return answer.model_copy(update={"hints": [*answer.hints, *hints]})

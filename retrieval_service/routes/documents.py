@@ -5,46 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime
 
 from retrieval_service.access import require
 from retrieval_service.asking import release_asked_for
 from retrieval_service.deps import LiveDep, PrincipalDep
 from retrieval_service.examples import DOCUMENT_ANSWER, shown
-from search_index.engine.interface import Payload, Visibility
+from search_index.engine.interface import Payload
 from search_index.errors import NotFound
 from search_index.model.document import document_id
-from search_index.model.filters import Scalar
-from search_index.model.passage import Span
-from search_index.model.search import ReleaseRef
+from search_index.model.whole_document import DocumentAnswer, DocumentPassage
 
 router = APIRouter(tags=["search"])
-
-
-class DocumentPassage(BaseModel):
-    """One passage of a document."""
-
-    chunk_id: str
-    text: str
-    page: int | None
-    page_last: int | None
-    section: list[str]
-    span: Span
-
-
-class DocumentAnswer(BaseModel):
-    """A document as the index holds it: what it is, and a page of its passages."""
-
-    document_id: str
-    source: str
-    uri: str
-    title: str
-    modified_at: str | None
-    metadata: dict[str, Scalar | list[str]]
-    release: ReleaseRef
-    passages: list[DocumentPassage]
-    total: int = Field(description="passages of the document that you may see")
-    next_offset: int | None = Field(None, description="`offset` of the next page; null on the last")
 
 
 @router.get(
@@ -70,7 +42,7 @@ def get_document(
         release = release_asked_for(as_of, serving)
         loaded = serving.loaded
         loaded.reader.check(release.revision)
-        visible = Visibility(release.revision, principal.groups)
+        visible = loaded.searcher.sight(release.revision, principal)
         found = loaded.reader.find(visible, document_id=document_id(source, path) if separator else id)
     if not found:
         raise NotFound(f"There is no document {id[:200]}, or none that you may read.", "Give an id or address as hits have them.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,13 +10,13 @@ from fastapi import APIRouter, Query
 from quality_checks.folding import fold
 from retrieval_service.access import require
 from retrieval_service.deps import CatalogDep, LiveDep, PrincipalDep, QueryLogDep
+from retrieval_service.reviewing import readable
 from search_index.engine.interface import IndexReader, Visibility
 from search_index.errors import NotFound, RevisionUnknown, WrongUsage
 from search_index.model.document import document_id
 from search_index.model.feedback import FeedbackRequest, FeedbackTaken
 from search_index.model.release import now
-from search_index.model.search import Principal
-from search_index.model.usage import Feedback, LoggedQuery, ReviewItem
+from search_index.model.usage import Feedback, ReviewItem
 
 router = APIRouter(tags=["quality"])
 
@@ -29,11 +30,12 @@ def give_feedback(said: FeedbackRequest, live: LiveDep, catalog: CatalogDep, log
     require(principal, "feedback")
     query = log.given_to(said.answer, principal, catalog)
     with live.acquire() as serving:
-        seen = Visibility(serving.loaded.record.revision, principal.groups)
-        if said.chunk_id is not None and said.chunk_id not in query.chunks:
-            _visible_chunk(serving.loaded.reader, query, principal, said.chunk_id)
+        loaded = serving.loaded
+        seen = loaded.searcher.sight(loaded.record.revision, principal)
+        if said.chunk_id is not None and (said.chunk_id not in query.chunks or seen.excluded_documents):
+            _visible_chunk(loaded.reader, replace(seen, revision=query.release), said.chunk_id)
         if said.uri is not None and said.quote is not None:
-            _quoted(serving.loaded.reader, seen, said.uri, said.quote)
+            _quoted(loaded.reader, seen, said.uri, said.quote)
     catalog.add_feedback(
         Feedback(
             query_id=query.id,
@@ -47,23 +49,29 @@ def give_feedback(said: FeedbackRequest, live: LiveDep, catalog: CatalogDep, log
 
 
 @router.get("/v1/reviews", summary="Answers to look at", operation_id="list_reviews")
-def list_reviews(catalog: CatalogDep, principal: PrincipalDep, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> list[ReviewItem]:
+def list_reviews(
+    catalog: CatalogDep, live: LiveDep, principal: PrincipalDep, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> list[ReviewItem]:
     """Answers that were disliked or corrected, then those that the service itself was not sure of, the newest first.
 
-    `plumbline golden accept` makes a golden query of one, `plumbline golden dismiss` takes it off.
+    What of them is about documents that you may not read now is left out. `plumbline golden accept` makes a golden query of one,
+    `plumbline golden dismiss` takes it off.
     """
     require(principal, "governance")
-    return catalog.review_queue(limit)
+    found = catalog.review_queue(limit, principal.tenant)
+    with live.acquire() as serving:
+        loaded = serving.loaded
+        return readable(found, loaded.reader, loaded.searcher.sight(loaded.record.revision, principal))
 
 
-def _visible_chunk(reader: IndexReader, query: LoggedQuery, principal: Principal, chunk_id: str) -> None:
+def _visible_chunk(reader: IndexReader, seen: Visibility, chunk_id: str) -> None:
     """Make sure that it was to be seen in the release that answered.
 
     Raises:
         NotFound: it was not, or that release is no longer held.
     """
     try:
-        found = reader.find(Visibility(query.release, principal.groups), chunk_id=chunk_id)
+        found = reader.find(seen, chunk_id=chunk_id)
     except RevisionUnknown:
         found = []
     if not found:

@@ -64,6 +64,7 @@ async def get_readiness(live: LiveDep, principal: PrincipalDep, authority: Autho
     Who ordered what and why, and what exactly is wrong, is for those with the scope `governance` or `operate`.
     """
     tells = bool(principal.scopes & {"governance", "operate"})
+    live.overlay.check()
     with live.acquire() as serving:
         return Ready(
             revision=serving.loaded.record.revision,

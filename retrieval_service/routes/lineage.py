@@ -13,6 +13,7 @@ from search_index.catalog import Catalog
 from search_index.errors import RevisionUnknown
 from search_index.model.release import ReleaseRecord
 from search_index.model.search import Principal
+from search_index.tenancy import record_for, verdicts_for
 
 router = APIRouter(tags=["lineage"])
 
@@ -29,39 +30,42 @@ def get_lineage(id: str, live: LiveDep, principal: PrincipalDep) -> Lineage:
     """
     if id.isdecimal():
         require(principal, "governance")
-        return _of_release(id, live.catalog)
+        return _of_release(id, live.catalog, principal)
     require(principal, "search")
     with live.acquire() as serving:
         releases = serving.home.catalog.releases(RELEASES_LOOKED_AT, published_only=True)
         points = _points(id, serving, releases, principal)
-        return _of_points(id, points, releases, serving)
+        return _of_points(id, points, releases, serving, principal.tenant)
 
 
-def _of_release(id: str, catalog: Catalog) -> Lineage:
+def _of_release(id: str, catalog: Catalog, principal: Principal) -> Lineage:
     if len(id) > 15:  # more digits than the database can hold
         raise RevisionUnknown("There is no release of so high a number.", "`plumbline releases list` shows those there are.")
-    record = catalog.release(int(id))
+    signed, tenant = catalog.release(int(id)), principal.tenant
+    record = record_for(signed, tenant)
     graph = Graph()
     release = add_release(graph, record)
     add_parts(graph, record)
-    add_verdicts(graph, record, catalog.verdicts(record.revision), sources=None)
+    add_verdicts(graph, record, verdicts_for(catalog.verdicts(record.revision), signed.manifest, tenant), sources=None)
     if record.manifest is not None and record.manifest.parent is not None:
-        graph.link(release, "built_on", add_release(graph, catalog.release(record.manifest.parent)))
+        graph.link(release, "built_on", add_release(graph, record_for(catalog.release(record.manifest.parent), tenant)))
     return graph.about(release)
 
 
-def _of_points(id: str, points: list[StoredPoint], releases: list[ReleaseRecord], serving: Serving) -> Lineage:
+def _of_points(id: str, points: list[StoredPoint], releases: list[ReleaseRecord], serving: Serving, tenant: str) -> Lineage:
     graph = Graph()
     subject = ""
     deciding: dict[int, ReleaseRecord] = {}
+    shown = [record_for(record, tenant) for record in releases]
     for point in points:
-        chunk, document = add_point(graph, point, releases)
+        chunk, document = add_point(graph, point, shown)
         subject = subject or (chunk if point.chunk_id == id else document)
         holders = [r for r in releases if point.valid_from <= r.revision < point.valid_to]
         deciding |= {r.revision: r for r in (*holders[:1], *holders[-1:])}
     sources = frozenset(p.source for p in points)
     for revision, record in sorted(deciding.items(), reverse=True):
-        add_verdicts(graph, record, serving.home.catalog.verdicts(revision), sources)
+        verdicts = verdicts_for(serving.home.catalog.verdicts(revision), record.manifest, tenant)
+        add_verdicts(graph, record_for(record, tenant), verdicts, sources)
     return graph.about(subject)
 
 
@@ -73,4 +77,4 @@ def _points(id: str, serving: Serving, releases: list[ReleaseRecord], principal:
         revisions += [
             r.revision for r in releases if r.manifest and r.manifest.index == loaded.manifest.index and r.revision not in revisions
         ]
-    return points_of(id, loaded.reader, revisions, principal.groups)
+    return points_of(id, loaded.reader, revisions, lambda revision: loaded.searcher.sight(revision, principal))

@@ -13,6 +13,7 @@ from retrieval_service.access import require
 from retrieval_service.deps import CatalogDep, PrincipalDep
 from search_index.model.release import Counts, Held, Status, now
 from search_index.model.usage import UsageCounts
+from search_index.tenancy import quarantined_for, record_for
 
 router = APIRouter(tags=["quality"])
 
@@ -28,7 +29,10 @@ class Measured(BaseModel):
 
 
 class Quality(BaseModel):
-    """The live release's scores, and those of the releases before it."""
+    """The live release's scores, and those of the releases before it: of your tenant's sources and queries alone.
+
+    Scores are of all that a release holds, so there are none where it holds another tenant's sources as well.
+    """
 
     live: Measured | None = Field(description="null while nothing is published")
     held: list[Held] = Field(description="sources that the live release goes on without the changes of")
@@ -48,14 +52,18 @@ def get_quality(
     """Metrics on the golden set of the live release, of the last `limit` releases as a series, and what people met in the last `days`."""
     require(principal, "governance")
     pointer = catalog.pointer()
-    record = catalog.release(pointer.live) if pointer.live is not None else None
-    online = catalog.usage(now() - timedelta(days=days), now())
-    brought = {used.release: catalog.release(used.release).manifest for used in online}
+    tenant = principal.tenant
+    live = catalog.release(pointer.live) if pointer.live is not None else None
+    record = record_for(live, tenant) if live else None
+    quarantined = catalog.quarantined()
+    online = catalog.usage(now() - timedelta(days=days), now(), tenant)
+    brought = {used.release: record_for(catalog.release(used.release), tenant).manifest for used in online}
+    releases = [record_for(release, tenant) for release in reversed(catalog.releases(limit))]
     return Quality(
         live=Measured.model_validate(record, from_attributes=True) if record else None,
         held=record.manifest.held if record and record.manifest else [],
-        quarantined=catalog.quarantined(),
+        quarantined=quarantined_for(quarantined, live.manifest, tenant) if live and live.manifest else quarantined,
         online=online,
         changes={revision: manifest.counts for revision, manifest in brought.items() if manifest is not None},
-        series=[Measured.model_validate(r, from_attributes=True) for r in reversed(catalog.releases(limit)) if r.scores],
+        series=[Measured.model_validate(r, from_attributes=True) for r in releases if r.scores],
     )

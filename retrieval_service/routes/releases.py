@@ -14,6 +14,7 @@ from retrieval_service.deps import CatalogDep, LiveDep, PrincipalDep
 from search_index.model.operating import Freeze, Override
 from search_index.model.release import Counts, Held, Manifest, ReleaseRecord, Status, Verdict
 from search_index.model.search import OPEN_END
+from search_index.tenancy import record_for, verdicts_for
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
@@ -82,7 +83,7 @@ def list_releases(
     """Every release, newest first: live, retired, rejected with its reasons, or still a candidate."""
     require(principal, "governance")
     pointer, pins = catalog.pointer(), frozenset(pin.revision for pin in catalog.pins())
-    found = [ReleaseSummary.of(record, pins) for record in catalog.releases(limit)]
+    found = [ReleaseSummary.of(record_for(record, principal.tenant), pins) for record in catalog.releases(limit)]
     return ReleaseList(
         live=pointer.live, head=pointer.head, paused=pointer.paused, frozen=live.frozen, override=live.override, releases=found
     )
@@ -92,15 +93,18 @@ def list_releases(
 def get_release(
     revision: Annotated[int, Path(ge=1, lt=OPEN_END)], catalog: CatalogDep, live: LiveDep, principal: PrincipalDep
 ) -> ReleaseDetail:
-    """What a release is made of (tables, contracts, model, scores) and the verdicts that let it go live or refused it."""
+    """What a release is made of (tables, contracts, model, scores) and the verdicts that let it go live or refused it.
+
+    Of a release that holds other tenants' sources as well, what is about them, or about all of them together, is left out.
+    """
     require(principal, "governance")
-    record = catalog.release(revision)
-    manifest = record.manifest
+    signed = catalog.release(revision)
+    record = record_for(signed, principal.tenant)
     return ReleaseDetail(
         **ReleaseSummary.of(record, frozenset(pin.revision for pin in catalog.pins())).model_dump(),
         override=live.override,
-        manifest=manifest,
-        manifest_digest=manifest.digest if manifest else None,
+        manifest=record.manifest,
+        manifest_digest=signed.manifest.digest if signed.manifest else None,
         signature=record.signature,
-        verdicts=catalog.verdicts(revision),
+        verdicts=verdicts_for(catalog.verdicts(revision), signed.manifest, principal.tenant),
     )

@@ -51,6 +51,7 @@ class Keys(Database):
         key = ApiKey(
             id=id,
             name=terms.name.strip(),
+            tenant=terms.tenant,
             groups=sorted(set(terms.groups) - {EVERYONE}),
             scopes=sorted(set(terms.scopes)),
             created_at=at,

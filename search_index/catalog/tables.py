@@ -236,6 +236,7 @@ queries = Table(
     Column("release", Integer, nullable=False),
     Column("mode", String(16), nullable=False),
     Column("principal", String(16), nullable=False),
+    Column("tenant", String(64), nullable=False, server_default="default"),
     Column("text", Text),
     Column("terms", Integer, nullable=False),
     Column("hits", Integer, nullable=False),
@@ -275,4 +276,26 @@ reviews = Table(
     Column("at", Instant, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("actor", Text, nullable=False),
+)
+
+overlay = Table(
+    "overlay",
+    metadata,
+    Column("document_id", String(36), primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("why", String(16), nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    CheckConstraint("why in ('narrowed', 'erased')", name="overlay_why"),
+    Index("overlay_by_source", "source"),
+)
+
+overlay_version = Table(
+    "overlay_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("id = 1", name="overlay_version_single_row"),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, true
 
 from search_index.catalog import tables as t
 from search_index.catalog.database import Database
@@ -72,15 +72,18 @@ class Usage(Database):
         with self._transaction() as c:
             return _feedback(c, [query_id])[query_id]
 
-    def review_queue(self, limit: int = 100) -> list[ReviewItem]:
+    def review_queue(self, limit: int = 100, tenant: str | None = None) -> list[ReviewItem]:
         """Answers nobody has looked at yet that were disliked or corrected, or that the service was not sure of, the newest first.
 
         What people said comes before what only the figures say.
+
+        Args:
+            tenant: whose queries; None for whoever operates the home.
         """
         reviewed = select(t.reviews.c.query_id)
         disliked = select(t.feedback.c.query_id).where(t.feedback.c.kind.in_(_SAID))
         weak = (t.queries.c.worth_a_look.is_not(None)) | t.queries.c.id.in_(disliked)
-        query = select(t.queries).where(t.queries.c.id.not_in(reviewed), weak)
+        query = select(t.queries).where(t.queries.c.id.not_in(reviewed), weak, _asked_by(tenant))
         query = query.order_by(t.queries.c.id.in_(disliked).desc(), t.queries.c.at.desc()).limit(limit)
         with self._transaction() as c:
             found = [LoggedQuery(**row) for row in c.execute(query).mappings()]
@@ -106,19 +109,25 @@ class Usage(Database):
             c.execute(delete(t.reviews).where(t.reviews.c.query_id == id))
             c.execute(insert(t.reviews).values(query_id=id, at=now(), outcome=outcome, actor=actor))
 
-    def usage(self, since: datetime, until: datetime) -> list[UsageCounts]:
-        """What people met from ``since`` to before ``until``, a release a row."""
+    def usage(self, since: datetime, until: datetime, tenant: str | None = None) -> list[UsageCounts]:
+        """What people met from ``since`` to before ``until``, a release a row; of a tenant, or of all where that is None."""
         wanted = select(t.queries.c.release, t.queries.c.source, t.queries.c.worth_a_look, t.queries.c.degraded, t.queries.c.took_ms)
         of_release: defaultdict[int, list[RowMapping]] = defaultdict(list)
         with self._transaction() as c:
-            for row in c.execute(wanted.where(t.queries.c.at >= since, t.queries.c.at < until)).mappings():
+            for row in c.execute(wanted.where(t.queries.c.at >= since, t.queries.c.at < until, _asked_by(tenant))).mappings():
                 of_release[row["release"]].append(row)
         statement = select(t.feedback.c.release, t.feedback.c.kind).where(t.feedback.c.at >= since, t.feedback.c.at < until)
+        if tenant is not None:
+            statement = statement.where(t.feedback.c.query_id.in_(select(t.queries.c.id).where(_asked_by(tenant))))
         said: defaultdict[int, list[str]] = defaultdict(list)
         with self._transaction() as c:
             for release, kind in c.execute(statement):
                 said[release].append(kind)
         return [_counts(release, of_release[release], said[release]) for release in sorted({*of_release, *said})]
+
+
+def _asked_by(tenant: str | None) -> ColumnElement[bool]:
+    return true() if tenant is None else t.queries.c.tenant == tenant
 
 
 def _feedback(connection: Connection, ids: list[str]) -> defaultdict[str, list[Feedback]]:
@@ -138,6 +147,7 @@ def _item(query: LoggedQuery, said: list[Feedback]) -> ReviewItem:
         id=query.id,
         at=query.at,
         reasons=list(reasons),
+        tenant=query.tenant,
         text=query.text or told,
         release=query.release,
         confidence=query.confidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 
@@ -48,6 +49,14 @@ class Verdicts(Database):
             rows = c.execute(query.order_by(t.verdicts.c.id)).all()
         found = (_verdict(id, body) for id, body, signature in rows if self._signed(body, signature))
         return list({(v.check, v.inputs_digest): v for v in found}.values())
+
+    def failed_checks(self, subject: str, since: datetime) -> list[str]:
+        """Names of the checks that failed with severity error since an instant, each once: what may have held a source."""
+        query = select(t.verdicts.c.check).where(
+            t.verdicts.c.subject == subject, t.verdicts.c.outcome == "failed", t.verdicts.c.severity == "error", t.verdicts.c.at >= since
+        )
+        with self._transaction() as c:
+            return sorted(set(c.execute(query).scalars()))
 
     def _signature(self, body: str) -> str | None:
         return signature_of(f"verdict\n{body}", self._key()) if self._key is not None else None

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from search_index.bm25 import Bm25Settings
-from search_index.errors import RevisionUnknown
+from search_index.errors import HomeDamaged, RevisionUnknown
+
+LAYOUT: Final = 2
+"""Of points that have a tenant."""
 
 
 class About(BaseModel):
     """``about.json``: what a revision's directory is.
 
     ``oldest`` is the first revision all of whose points are still there. ``retained`` names the older ones it answers for, None
-    where nothing was ever deleted between.
+    where nothing was ever deleted between. ``layout`` changes when what is stored of a point does.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    layout: Literal[2] = LAYOUT
     revision: int
     oldest: int
     points: int
@@ -27,6 +33,21 @@ class About(BaseModel):
     content: str
     fields: dict[str, str]
     retained: list[int] | None = None
+
+    @classmethod
+    def parsed(cls, written: bytes, where: str) -> Self:
+        """What was written to ``where``.
+
+        Raises:
+            HomeDamaged: it was written by an older version.
+            ValueError: it is something else.
+        """
+        if isinstance(data := json.loads(written), dict) and "bm25" in data and data.get("layout") != LAYOUT:
+            raise HomeDamaged(
+                f"{where} is of an index whose points have no tenant: another version of Plumbline made it.",
+                "Ingest into a new home (PLUMBLINE_HOME), or remove this one first.",
+            )
+        return cls.model_validate(data)
 
     def holds(self, revision: int) -> bool:
         """Whether every point that ``revision`` sees is there."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import qdrant_edge as edge
 
-from search_index.bm25 import Bm25Settings, TermStatistics
-from search_index.engine import directory, shard
+from search_index.bm25 import Bm25Settings
+from search_index.engine import directory, shard, tenant_statistics
 from search_index.engine import ledger as ledgers
 from search_index.engine.about import About, answers_for, oldest_of, statistics_needed
 from search_index.engine.embedded_reader import EmbeddedReader
@@ -108,7 +108,7 @@ class EmbeddedEngine(Engine):
             delta = Delta(delta.added.select(POINTS.names).cast(POINTS), delta.retired)
         source = self._folder(index, head) if head is not None else None
         before = read_about(source) if source else None
-        if before and (before.bm25, before.dimension) != (bm25, dimension):
+        if before and not (bm25.follows(before.bm25) and before.dimension == dimension):
             raise WrongUsage(f"Index {index} was made with other BM25 settings or another dimension.", "Stage another index.")
         final = self._root / index / directory.name_of(revision)
         building = final.with_name(f"{final.name}{_BUILDING}{os.getpid()}")
@@ -207,7 +207,7 @@ def _build(
     """Fill ``building`` with ``source`` and ``delta`` applied, ``about.json`` last."""
     try:
         head = ledgers.read(source / "points.arrow") if source else LEDGER.empty_table()
-        statistics = TermStatistics.load(source / "statistics" / f"{before.revision}.npz") if source and before else TermStatistics.empty()
+        statistics = tenant_statistics.read(source / "statistics" / f"{before.revision}.npz") if source and before else {}
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise HomeDamaged(f"{source} cannot be read: {type(error).__name__}.", REBUILD) from error
     plan = ledgers.plan(head, delta, revision, retained)
@@ -231,7 +231,8 @@ def _build(
     ledgers.write(rows, building / "points.arrow")
     answered = answers_for(before, retained)
     (building / "statistics").mkdir(exist_ok=True)
-    statistics.updated(delta.added, plan.closed).save(building / "statistics" / f"{revision}.npz")
+    with (building / "statistics" / f"{revision}.npz").open("wb") as file:
+        tenant_statistics.write(tenant_statistics.updated(statistics, delta.added, plan.closed), file)
     _prune_statistics(building / "statistics", answered)
     about = About(
         revision=revision,

@@ -55,10 +55,11 @@ class Conditions:
 
 
 def conditions(visibility: Visibility) -> Conditions | None:
-    """What a point has to meet to be seen; None where nothing can be, which is so without groups."""
-    if not visibility.groups:
+    """What a point has to meet to be seen; None where nothing can be, which is so without a tenant and without groups."""
+    if not visibility.tenant or not visibility.groups:
         return None
     must: list[Condition] = [
+        OneOf("tenant", (visibility.tenant,)),
         Between("valid_from", at_most=visibility.revision),
         Between("valid_to", above=visibility.revision),
         OneOf("access", tuple(sorted(visibility.groups))),

@@ -29,6 +29,7 @@ POINTS = pa.schema(
         pa.field("chunk_id", pa.string(), nullable=False),
         pa.field("document_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("tenant", pa.string(), nullable=False),
         pa.field("payload", pa.string(), nullable=False),
         pa.field("payload_digest", pa.string(), nullable=False),
         pa.field("vector_key", pa.string(), nullable=False),
@@ -41,7 +42,7 @@ POINTS = pa.schema(
 """Points to be added. ``payload`` is a JSON object: ``uri``, ``title``, ``text``, ``header``, ``start``, ``end``, ``ordinal``,
 ``page_first``, ``page_last``, ``section``, ``modified_ts`` (epoch seconds), ``modified_at``, ``metadata``, ``raw_sha256``,
 ``parser``, ``chunker``, ``model_digest``, ``encoder``, ``run_id``. The engine adds ``chunk_id``, ``document_id``, ``source``,
-``vector_key`` and ``access`` from their columns, ``valid_from`` and ``valid_to``. Vectors are brought to length 1."""
+``tenant``, ``vector_key`` and ``access`` from their columns, ``valid_from`` and ``valid_to``. Vectors are brought to length 1."""
 
 LEDGER = pa.schema(
     [
@@ -49,6 +50,7 @@ LEDGER = pa.schema(
         pa.field("chunk_id", pa.string(), nullable=False),
         pa.field("document_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("tenant", pa.string(), nullable=False),
         pa.field("payload_digest", pa.string(), nullable=False),
         pa.field("payload_sha256", pa.string(), nullable=False),
         pa.field("vector_key", pa.string(), nullable=False),
@@ -74,9 +76,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What a query may see. Applied inside every arm and every read path; with no groups nothing is visible."""
+    """What a query may see: one tenant's, of these groups. Applied inside every arm and every read path; without groups nothing is."""
 
     revision: int
+    tenant: str
     groups: frozenset[str]
     filters: Filters = field(default_factory=Filters)
     excluded_documents: frozenset[str] = frozenset()
@@ -179,8 +182,8 @@ class IndexReader(Protocol):
         """Of every document of ``revision``, by id. To be looked up for ids that ``documents`` gave: nothing is filtered here."""
         ...
 
-    def statistics(self, revision: int) -> TermStatistics:
-        """The term statistics ``revision`` was published with. Raises ``RevisionUnknown``."""
+    def statistics(self, revision: int, tenant: str) -> TermStatistics:
+        """The term statistics of a tenant in ``revision``; of nothing where it has none there. Raises ``RevisionUnknown``."""
         ...
 
     def ledger(self) -> pa.Table:
@@ -276,7 +279,8 @@ class Engine(Protocol):
                 None keeps all.
 
         Raises:
-            WrongUsage: the delta does not fit the head: it adds a point that is there, or retires one that is not current.
+            WrongUsage: the delta does not fit the head: it adds a point that is there, or retires one that is not current; or the
+                settings are not the head's, but for tenants that came in, or lack a tenant of a point that is added.
             DiskFull: there is less room than the copy and the change will take. Nothing is left behind.
             HomeDamaged: the head's files are missing or cannot be read.
         """

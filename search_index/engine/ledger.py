@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from search_index.engine.interface import LEDGER, Delta
 from search_index.errors import WrongUsage
 from search_index.model.search import OPEN_END
 
-Number = TypeVar("Number", np.uint32, np.int64)
+Number = TypeVar("Number", np.uint32, np.int32, np.int64)
 _REFIT = "Read the head again and work out the difference anew."
 
 
@@ -121,7 +121,7 @@ def read_from(file: pa.NativeFile) -> pa.Table:
 
 
 def visible_after(ledger: pa.Table, revision: int) -> int:
-    """How many points that anyone may see are still valid after ``revision``."""
+    """How many points that some group of some tenant may see are still valid after ``revision``."""
     current = _numbers(ledger["valid_to"].combine_chunks(), np.int64) > revision
     return int(np.count_nonzero(current & (np.diff(_offsets(ledger["access"].combine_chunks())) > 0)))
 
@@ -138,9 +138,22 @@ class Rows:
         self._term_counts = _numbers(term_counts.values, np.uint32)
         if not np.array_equal(self._starts, _offsets(term_counts)):
             raise pa.ArrowInvalid("term ids and counts are not parallel")
+        owners = ledger["tenant"].combine_chunks().dictionary_encode()
+        self._tenants: list[str] = owners.dictionary.to_pylist()
+        self._owners = _numbers(owners.indices, np.int32)
+        self._held: dict[str, int] = dict(zip(self._tenants, np.bincount(self._owners).tolist(), strict=True))
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def held(self, tenant: str) -> int:
+        """How many points a tenant has, of all revisions."""
+        return self._held.get(tenant, 0)
+
+    def average_lengths(self, rows: npt.NDArray[np.int64], avgdl: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """The ``avgdl`` that the stored weights of ``rows`` were made with, that of its tenant; 1 for rows of -1. Shape of ``rows``."""
+        known = np.array([*(avgdl[tenant] for tenant in self._tenants), 1.0])
+        return known[np.where(rows >= 0, np.append(self._owners, -1)[rows], -1)]
 
     def positions(self, point_ids: Sequence[str]) -> npt.NDArray[np.int64]:
         """Row of each point, -1 for one that is not there. Shape (len(point_ids),)."""

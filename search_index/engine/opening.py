@@ -14,6 +14,7 @@ from search_index.engine.filters import conditions
 from search_index.engine.interface import Visibility
 from search_index.engine.shard import as_filter, engine_errors
 from search_index.engine.stored_point import DENSE, SPARSE
+from search_index.engine.tenant_statistics import tenants_of
 from search_index.errors import HomeDamaged
 
 REBUILD = "Run `plumbline doctor`; publish again to build it anew from the tables."
@@ -26,7 +27,7 @@ def read_about(folder: Path) -> About:
         HomeDamaged: it is missing or is something else.
     """
     try:
-        return About.model_validate_json((folder / "about.json").read_bytes())
+        return About.parsed((folder / "about.json").read_bytes(), str(folder))
     except (OSError, ValueError) as error:
         raise HomeDamaged(f"{folder}/about.json cannot be read: {type(error).__name__}.", REBUILD) from error
 
@@ -60,9 +61,9 @@ def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard
         shard = edge.EdgeShard.load(str(folder / "shard"))
         try:
             groups = frozenset(pc.unique(pc.list_flatten(ledger["access"])).to_pylist())
-            wanted = conditions(Visibility(about.revision, groups))
+            wanted = [conditions(Visibility(about.revision, tenant, groups)) for tenant in sorted(tenants_of(ledger))]
             stored = shard.count(edge.CountRequest(exact=True))
-            visible = shard.count(edge.CountRequest(exact=True, filter=as_filter(wanted))) if wanted else 0
+            visible = sum(shard.count(edge.CountRequest(exact=True, filter=as_filter(each))) for each in wanted if each)
             expected = ledgers.visible_after(ledger, about.revision)
             if (stored, visible) != (ledger.num_rows, expected):
                 raise HomeDamaged(

@@ -33,13 +33,15 @@ def term_scores(rows: Rows, bm25: Bm25Settings, ids: Ids, weights: Vector, point
     Qdrant adds terms up in an order that depends on what else is in the segment. Adding them up in the order of the ledger
     makes a revision's scores the same bits wherever it is held.
     """
-    owner, terms, counts = rows.terms(rows.positions(point_ids))
+    positions = rows.positions(point_ids)
+    owner, terms, counts = rows.terms(positions)
+    average = rows.average_lengths(positions, bm25.avgdl)
     lengths = np.bincount(owner, weights=counts, minlength=len(point_ids)).astype(np.int64)
     rising = np.argsort(ids)
     position = np.minimum(np.searchsorted(ids[rising], terms), max(len(ids) - 1, 0))
     asked = np.flatnonzero(ids[rising][position] == terms) if len(ids) else np.empty(0, np.int64)
     owner, counts, position = owner[asked], counts[asked], position[asked]
-    weighted = weights[rising][position].astype(np.float64) * term_weights(counts, lengths[owner], bm25)
+    weighted = weights[rising][position].astype(np.float64) * term_weights(counts, lengths[owner], average[owner], bm25)
     return np.bincount(owner, weights=weighted, minlength=len(point_ids)).astype(np.float32)
 
 

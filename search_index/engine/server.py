@@ -28,8 +28,9 @@ from functools import cached_property
 import pyarrow as pa
 from qdrant_client import QdrantClient
 
-from search_index.bm25 import Bm25Settings, TermStatistics
+from search_index.bm25 import Bm25Settings
 from search_index.engine import ledger as ledgers
+from search_index.engine import tenant_statistics
 from search_index.engine.about import answers_for, oldest_of, statistics_needed
 from search_index.engine.directory import name_of
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine, Kept, Superseded
@@ -38,6 +39,7 @@ from search_index.engine.server_client import Server
 from search_index.engine.server_collection import Collection
 from search_index.engine.server_ledger import LedgerFolders, Place, ServerAbout
 from search_index.engine.server_reader import ServerReader
+from search_index.engine.tenant_statistics import ByTenant
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, PlumblineError, RevisionUnknown, WrongUsage
 
@@ -132,7 +134,7 @@ class ServerEngine(Engine):
         if not delta.added.schema.equals(POINTS):
             delta = Delta(delta.added.select(POINTS.names).cast(POINTS), delta.retired)
         before = self.folders.about(index, head) if head is not None else None
-        if before and (before.bm25, before.dimension) != (bm25, dimension):
+        if before and not (bm25.follows(before.bm25) and before.dimension == dimension):
             raise WrongUsage(f"Index {index} was made with other BM25 settings or another dimension.", "Stage another index.")
         rows = self.folders.ledger(index, before) if before else LEDGER.empty_table()
         plan = ledgers.plan(rows, delta, revision, retained)
@@ -260,12 +262,12 @@ class ServerEngine(Engine):
 
     def _statistics(
         self, index: str, before: ServerAbout | None, revision: int, delta: Delta, closed: pa.Table, answered: Sequence[int] | None
-    ) -> dict[int, TermStatistics]:
+    ) -> dict[int, ByTenant]:
         saved = self.folders.statistics(index, before.revision) if before else []
-        newest = self.folders.load_statistics(index, before.revision, saved[-1]) if before and saved else TermStatistics.empty()
+        newest = self.folders.load_statistics(index, before.revision, saved[-1]) if before and saved else {}
         needed = statistics_needed([*saved, revision], answered)
         older = {of: self.folders.load_statistics(index, before.revision, of) for of in saved if of in needed} if before else {}
-        return {**older, revision: newest.updated(delta.added, closed)}
+        return {**older, revision: tenant_statistics.updated(newest, delta.added, closed)}
 
     @contextlib.contextmanager
     def _taken_back_on_failure(self, index: str, revision: int) -> Iterator[None]:

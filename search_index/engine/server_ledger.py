@@ -18,11 +18,12 @@ import pyarrow as pa
 from pyarrow import fs
 from pydantic import BaseModel, ConfigDict
 
-from search_index.bm25 import TermStatistics
 from search_index.engine import ledger as ledgers
+from search_index.engine import tenant_statistics
 from search_index.engine.about import About
 from search_index.engine.directory import name_of, sync, sync_tree
 from search_index.engine.server_lineage import Lineages
+from search_index.engine.tenant_statistics import ByTenant
 from search_index.errors import DiskFull, HomeDamaged, WrongUsage
 
 REPAIR = "Run `plumbline doctor`; put the folder back from a copy."
@@ -95,7 +96,7 @@ class LedgerFolders:
     def about(self, index: str, revision: int) -> ServerAbout:
         """What a published revision is."""
         try:
-            return ServerAbout.model_validate_json(self._read(index, revision, "about.json"))
+            return ServerAbout.parsed(self._read(index, revision, "about.json"), self._path(index, revision))
         except ValueError as error:
             raise HomeDamaged(f"{self._path(index, revision, 'about.json')} is not what was written.", REPAIR) from error
 
@@ -113,10 +114,10 @@ class LedgerFolders:
         names = (entry.base_name for entry in self._entries(f"{index}/{name_of(revision)}/statistics"))
         return sorted(int(name.removesuffix(".npz")) for name in names if name.endswith(".npz"))
 
-    def load_statistics(self, index: str, revision: int, of: int) -> TermStatistics:
-        """The term statistics of revision ``of`` from the folder of another."""
+    def load_statistics(self, index: str, revision: int, of: int) -> ByTenant:
+        """The term statistics of revision ``of``, of every tenant, from the folder of another."""
         try:
-            return TermStatistics.load(io.BytesIO(self._read(index, revision, f"statistics/{of}.npz")))
+            return tenant_statistics.read(io.BytesIO(self._read(index, revision, f"statistics/{of}.npz")))
         except (ValueError, KeyError) as error:
             raise HomeDamaged(f"The term statistics of revision {of} are not what was written.", REPAIR) from error
 
@@ -125,13 +126,13 @@ class LedgerFolders:
         with self._writing(index, revision, "staged.json") as file:
             file.write(place.model_dump_json().encode())
 
-    def fill(self, index: str, revision: int, ledger: pa.Table, statistics: Mapping[int, TermStatistics], vacuumed: Sequence[str]) -> None:
+    def fill(self, index: str, revision: int, ledger: pa.Table, statistics: Mapping[int, ByTenant], vacuumed: Sequence[str]) -> None:
         """Write a revision's ledger, the term statistics it answers with, and ids of points that it dropped from the ledger."""
         with self._writing(index, revision, "points.arrow") as file:
             ledgers.write_to(ledger, file)
         for of, each in statistics.items():
             packed = io.BytesIO()
-            each.write(packed)
+            tenant_statistics.write(each, packed)
             with self._writing(index, revision, f"statistics/{of}.npz") as file:
                 file.write(packed.getbuffer())
         with self._writing(index, revision, "vacuumed.json") as file:

@@ -47,7 +47,7 @@ class ServerReader(IndexReader):
         self._saved = folders.statistics(index, about.revision)
         self._closed = False
         self._whole_until: dict[int, float] = {}
-        self._statistics = lru_cache(maxsize=4)(self._load_statistics)
+        self._statistics = lru_cache(maxsize=16)(self._load_statistics)
         self._facts = lru_cache(maxsize=2)(self._read_facts)
 
     @property
@@ -80,12 +80,12 @@ class ServerReader(IndexReader):
             self._check_older(revision)
 
     def dense(self, vector: Vector, visibility: Visibility, limit: int) -> Scored:
-        """Nearest points: all compared where few are visible, through the HNSW graph where many are."""
+        """Nearest points: all compared where the tenant has few or few are visible, through the HNSW graph where many are."""
         wanted = conditions(visibility)
         if wanted is None or limit < 1:
             return Scored([], np.empty(0, np.float32))
         query, stored = unit_query(vector, self._about.dimension).tolist(), self._open()
-        few = len(self._rows) < EXACT_BELOW or stored.count(wanted, exact=False) < EXACT_BELOW
+        few = self._rows.held(visibility.tenant) < EXACT_BELOW or stored.count(wanted, exact=False) < EXACT_BELOW
         seen = as_filter(wanted)
 
         def fetch(size: int) -> tuple[list[str], Vector]:
@@ -171,10 +171,10 @@ class ServerReader(IndexReader):
         self.check(revision)
         return self._facts(revision)
 
-    def statistics(self, revision: int) -> TermStatistics:
-        """The term statistics that were current at ``revision``."""
+    def statistics(self, revision: int, tenant: str) -> TermStatistics:
+        """The tenant's term statistics that were current at ``revision``."""
         self.check(revision)
-        return self._statistics(revision)
+        return self._statistics(revision, tenant)
 
     def ledger(self) -> pa.Table:
         """The ledger; stays readable after ``close``."""
@@ -217,8 +217,8 @@ class ServerReader(IndexReader):
         records = self._open().retrieve(list(one_each.values()), ["document_id", "source", "modified_ts", "metadata"], [])
         return {str(payload["document_id"]): facts_of(payload) for payload in (record.payload or {} for record in records)}
 
-    def _load_statistics(self, revision: int) -> TermStatistics:
+    def _load_statistics(self, revision: int, tenant: str) -> TermStatistics:
         before = [saved for saved in self._saved if saved <= revision]
         if not before:
             raise HomeDamaged(f"The term statistics of revision {revision} are missing.", REBUILD)
-        return self._folders.load_statistics(self._index, self._about.revision, before[-1])
+        return self._folders.load_statistics(self._index, self._about.revision, before[-1]).get(tenant, TermStatistics.empty())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow.compute as pc
 
-from search_index.bm25 import term_weights
 from search_index.engine.about import About
 from search_index.engine.interface import IndexReader
 from search_index.engine.server import ServerEngine
 from search_index.engine.server_collection import WRITTEN
 from search_index.engine.server_ledger import Place, ServerAbout
-from search_index.engine.stored_point import Batch, new_metadata_fields
+from search_index.engine.stored_point import Batch, new_metadata_fields, weighted_terms
+from search_index.engine.tenant_statistics import ByTenant, tenants_of
 from search_index.errors import RevisionUnknown
 from search_index.model.document import sha256
 
@@ -41,7 +40,7 @@ def restore(engine: ServerEngine, index: str, about: About, reader: IndexReader)
         fields |= added
         stored.upsert(batch)
     made = ServerAbout(**about.model_dump(exclude={"fields"}), fields=fields, place=place)
-    statistics = {revision: reader.statistics(revision) for revision in _answered(reader, about)}
+    statistics = {revision: _statistics(reader, revision) for revision in _answered(reader, about)}
     if old is None:
         engine.folders.begin(index, about.revision, place)
     engine.folders.fill(index, about.revision, reader.ledger(), statistics, [])
@@ -49,6 +48,11 @@ def restore(engine: ServerEngine, index: str, about: About, reader: IndexReader)
     engine.folders.begin(index, about.revision, place)
     if old is not None and old not in {engine.folders.place(index, other) for other in engine.folders.revisions(index)}:
         engine.collection(index, old).drop()
+
+
+def _statistics(reader: IndexReader, revision: int) -> ByTenant:
+    found = {tenant: reader.statistics(revision, tenant) for tenant in sorted(tenants_of(reader.ledger()))}
+    return {tenant: each for tenant, each in found.items() if each.documents}
 
 
 def _answered(reader: IndexReader, about: About) -> list[int]:
@@ -73,7 +77,7 @@ def _batches(reader: IndexReader, about: About) -> Iterator[Batch]:
         ids = rows["point_id"].to_pylist()
         payloads = reader.payloads(ids)
         terms = [
-            (held, term_weights(np.asarray(counts, dtype=np.uint32), sum(counts), about.bm25).astype(np.float32).tolist())
-            for held, counts in zip(rows["term_ids"].to_pylist(), rows["term_counts"].to_pylist(), strict=True)
+            weighted_terms(held, counts, about.bm25, tenant)
+            for held, counts, tenant in zip(*(rows[name].to_pylist() for name in ("term_ids", "term_counts", "tenant")), strict=True)
         ]
         yield Batch(ids, reader.vectors(ids), terms, [payloads[point] for point in ids], rows)

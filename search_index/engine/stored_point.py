@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from search_index.bm25 import Bm25Settings, term_weights
 from search_index.engine.interface import LEDGER, DocumentFacts, Payload, Vector
+from search_index.engine.tenant_statistics import tenants_of
 from search_index.errors import ModelMismatch, WrongUsage
 from search_index.model.document import sha256
 from search_index.model.release import canonical_json
@@ -23,10 +24,13 @@ FieldKind: TypeAlias = Literal["integer", "keyword", "float", "bool"]
 
 DENSE, SPARSE = "dense", "bm25"
 EXACT_BELOW = 20_000
-"""Where fewer points are visible than this, all are compared: a few milliseconds, and nothing can be missed."""
+"""Where fewer points are visible than this, all are compared: a few milliseconds, and nothing can be missed.
+
+So it is for a tenant that has fewer, whatever others have: its answers are then the same bits with and without theirs.
+"""
 FIELDS: dict[str, FieldKind] = {
-    "valid_from": "integer", "valid_to": "integer", "access": "keyword", "source": "keyword", "document_id": "keyword",
-    "chunk_id": "keyword", "uri": "keyword", "modified_ts": "float",
+    "tenant": "keyword", "valid_from": "integer", "valid_to": "integer", "access": "keyword", "source": "keyword",
+    "document_id": "keyword", "chunk_id": "keyword", "uri": "keyword", "modified_ts": "float",
 }  # fmt: skip
 """Fields of the payload that every filter may ask for: they have an index from the beginning."""
 METADATA_FIELDS = 64
@@ -49,15 +53,17 @@ def batches(points: pa.Table, revision: int, bm25: Bm25Settings, dimension: int,
 
     Raises:
         ModelMismatch: a vector is not of ``dimension``.
-        WrongUsage: a vector holds something that is not a finite number.
+        WrongUsage: a vector holds something that is not a finite number, or the settings lack a tenant.
     """
+    if unknown := sorted(tenants_of(points) - bm25.avgdl.keys()):
+        raise WrongUsage(f"The BM25 settings say nothing of the tenant {unknown[0]}.", "Give its average length.")
     for start in range(0, points.num_rows, size):
         batch = points.slice(start, size).combine_chunks()
         vectors = _unit_vectors(batch, dimension, revision)
         payloads = [_payload(row, revision) for row in batch.drop_columns(["vector", "term_ids", "term_counts"]).to_pylist()]
         terms = [
-            (ids, term_weights(np.asarray(counts, dtype=np.uint32), sum(counts), bm25).astype(np.float32).tolist())
-            for ids, counts in zip(batch["term_ids"].to_pylist(), batch["term_counts"].to_pylist(), strict=True)
+            weighted_terms(ids, counts, bm25, tenant)
+            for ids, counts, tenant in zip(*(batch[name].to_pylist() for name in ("term_ids", "term_counts", "tenant")), strict=True)
         ]
         rows = pa.table(
             {
@@ -69,6 +75,12 @@ def batches(points: pa.Table, revision: int, bm25: Bm25Settings, dimension: int,
             }
         )
         yield Batch(batch["point_id"].to_pylist(), vectors, terms, payloads, rows.select(LEDGER.names).cast(LEDGER))
+
+
+def weighted_terms(ids: list[int], counts: list[int], bm25: Bm25Settings, tenant: str) -> tuple[list[int], list[float]]:
+    """The sparse vector stored for a point, from its row of the ledger."""
+    weights = term_weights(np.asarray(counts, dtype=np.uint32), sum(counts), bm25.avgdl[tenant], bm25)
+    return ids, weights.astype(np.float32).tolist()
 
 
 def new_metadata_fields(payloads: Sequence[Payload], known: Mapping[str, str]) -> dict[str, FieldKind]:
@@ -129,5 +141,5 @@ def _payload(row: dict[str, object], revision: int) -> Payload:
     payload: Payload = json.loads(text)
     if "\\ud" in text.lower():  # may be half of a surrogate pair, which no UTF-8 store can hold
         payload = json.loads(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"))
-    own = {name: row[name] for name in ("chunk_id", "document_id", "source", "vector_key", "access")}
+    own = {name: row[name] for name in ("chunk_id", "document_id", "source", "tenant", "vector_key", "access")}
     return {**payload, **own, "valid_from": revision, "valid_to": OPEN_END}  # type: ignore[dict-item]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow.compute as pc
 
 from search_index.bm25 import TermStatistics
+from search_index.engine import tenant_statistics
 from search_index.engine.interface import IndexReader
 from search_index.engine.stored_point import payload_sha256, vector_sha256
 
@@ -31,6 +32,9 @@ def differences(reader: IndexReader, revision: int) -> list[str]:
             wrong["of another validity"] += [point] if payload.get("valid_to") != row["valid_to"] else []
     said = [f"{len(points)} points are {kind}, {points[0]} for one." for kind, points in wrong.items() if points]
     visible = ledger.filter((pc.field("valid_from") <= revision) & (pc.field("valid_to") > revision))
-    if TermStatistics.empty().updated(visible).digest != reader.statistics(revision).digest:
-        said.append(f"The term statistics of revision {revision} are not those of its points.")
-    return said
+    counted = tenant_statistics.updated({}, visible, visible.slice(0, 0))
+    return said + [
+        f"The term statistics of tenant {tenant} in revision {revision} are not those of its points."
+        for tenant in sorted(tenant_statistics.tenants_of(ledger))
+        if counted.get(tenant, TermStatistics.empty()).digest != reader.statistics(revision, tenant).digest
+    ]

@@ -12,10 +12,12 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_index.errors import WrongUsage
+from search_index.model.tenant import DEFAULT_TENANT, check_tenant
 
 SCOPES: Final[dict[str, str]] = {
     "search": "search, and see where one's hits come from",
     "history": "search older releases too",
+    "push": "put documents into sources of their own, and take them out again",
     "feedback": "say how good an answer was",
     "governance": "read releases, their verdicts, their lineage and quality",
     "operate": "read metrics, and what shadows and canaries found",
@@ -42,6 +44,7 @@ class ApiKey(BaseModel):
 
     id: str
     name: str
+    tenant: str = Field(DEFAULT_TENANT, description="whose documents it reads, and no other's")
     groups: list[str] = Field(description="access groups beside `everyone`")
     scopes: list[str]
     created_at: datetime
@@ -79,6 +82,7 @@ class KeyTerms(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
+    tenant: str = DEFAULT_TENANT
     groups: list[str] = Field(default_factory=list)
     scopes: list[str]
     expires_at: datetime | None = None
@@ -88,7 +92,8 @@ class KeyTerms(BaseModel):
         """Whether a key can be that.
 
         Errors:
-            WrongUsage: it has no name, a scope is unknown or none is given, a group cannot be one, or it would be expired from the start.
+            WrongUsage: it has no name, a scope is unknown or none is given, a tenant or group cannot be one, or it would be
+                expired from the start.
         """
         if not self.name.strip() or not self.name.isprintable():
             raise WrongUsage("A key needs a name of printable characters.", "Name who will hold it, for example `search-page`.")
@@ -96,6 +101,7 @@ class KeyTerms(BaseModel):
             raise WrongUsage(f"There is no scope {', '.join(map(repr, unknown))}.", f"There are: {', '.join(SCOPES)}.")
         if not self.scopes:
             raise WrongUsage("A key without a scope opens nothing.", f"Give at least one --scope: {', '.join(SCOPES)}.")
+        check_tenant(self.tenant)
         if wrong := [group for group in self.groups if not is_group(group)]:
             raise WrongUsage(
                 f"{', '.join(map(repr, wrong))} cannot be a group: no wildcards, commas, control characters or blanks at the ends.",

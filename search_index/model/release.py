@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
 from search_index.model.operating import Override
+from search_index.model.tenant import DEFAULT_TENANT
 
 Status = Literal["candidate", "live", "retired", "rejected"]
 Outcome = Literal["passed", "failed"]
@@ -54,6 +55,7 @@ class SourcePin(BaseModel):
 
     contract: str = Field(description="digest of the data contract")
     contract_version: str
+    tenant: str = Field(DEFAULT_TENANT, description="whose documents these are, and who alone may read them")
     access: list[str] = Field(description="groups that may read the source, as its contract says")
     checks: list[str] = Field(description="names of the checks that can hold the source")
     manifest: TablePin
@@ -68,7 +70,9 @@ class SourcePin(BaseModel):
         return {"manifest": self.manifest, "documents": self.documents, "chunks": self.chunks, "vectors": self.vectors}[stage]
 
     def same_rows(self, other: SourcePin) -> bool:
-        """Whether both hold the same content, wherever the tables stand."""
+        """Whether both hold the same content for the same tenant, wherever the tables stand."""
+        if self.tenant != other.tenant:
+            return False
         return all(self.pin(stage).digest == other.pin(stage).digest for stage in ("documents", "chunks", "vectors"))
 
 
@@ -79,6 +83,7 @@ class Held(BaseModel):
 
     source: str
     reasons: list[str]
+    tenant: str | None = Field(None, description="whose it is; null where its contract never said so that it could be read")
 
 
 class ModelPin(BaseModel):
@@ -120,6 +125,7 @@ class Manifest(BaseModel):
     ranking: dict[str, Json]
     golden: str = Field(description="digest of the golden sets")
     counts: Counts
+    tenants: dict[str, Counts] = Field(default_factory=dict, description="`counts` of each tenant")
     run_id: str
     created_at: datetime
     retained: list[int] | None = Field(

@@ -14,8 +14,10 @@ from search_index.model.passage import Facet, Group, Highlight, Neighbour
 from search_index.model.passage import Place as Place
 from search_index.model.passage import Provenance as Provenance
 from search_index.model.passage import Span as Span
+from search_index.model.tenant import DEFAULT_TENANT
 
-Mode = Literal["hybrid", "dense", "sparse"]
+Mode = Literal["hybrid", "dense", "sparse", "lexical"]
+"""``lexical``: the words alone, by rank-bm25 over passages in memory. It stands in for the others when the engine is gone."""
 Arm = Literal["dense", "sparse"]
 Part = Literal["dense", "sparse", "rerank"]
 """What scores passages: an arm, or the reranker that scores the best of both anew."""
@@ -54,12 +56,12 @@ EXAMPLES: list[JsonValue] = [
 
 
 class Principal(BaseModel):
-    """Who asks: the groups decide what may be read, the scopes what may be done."""
+    """Who asks: tenant and groups decide what may be read, the scopes what may be done."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str = "anonymous"
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
     groups: frozenset[str] = frozenset({EVERYONE})
     scopes: frozenset[str] = frozenset({"search", "history", "governance"})
 

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_index.model.search import Mode
+from search_index.model.tenant import DEFAULT_TENANT
 
 FeedbackKind = Literal["click", "relevant", "not_relevant", "correction"]
 ReviewReason = Literal["disliked", "corrected", "not_answerable", "unsure", "nothing_found"]
@@ -36,6 +37,7 @@ class LoggedQuery(BaseModel):
     release: int
     mode: Mode
     principal: str = Field(description="a pseudonym")
+    tenant: str = DEFAULT_TENANT
     text: str | None = None
     terms: int
     hits: int
@@ -82,6 +84,7 @@ class ReviewItem(BaseModel):
     id: str = Field(description="of the query")
     at: datetime
     reasons: list[ReviewReason]
+    tenant: str = Field(DEFAULT_TENANT, description="of whoever asked")
     text: str | None = Field(description="the query, where it is known")
     release: int
     confidence: float | None

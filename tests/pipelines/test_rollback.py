@@ -17,6 +17,7 @@ from plumbline.cli.rollback import check_servable
 from search_index.engine.interface import Visibility
 from search_index.home import Home, LoadedRelease, open_release, release_ref
 from search_index.model.search import EVERYONE, Mode, Principal, SearchRequest
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.conftest import SHARED
 from tests.project import Project
 
@@ -70,7 +71,7 @@ def asked(home: Home, loaded: LoadedRelease, revision: int, queries: list[str]) 
 
     hits: dict[Mode, list[Hits]] = {m: [ask(q, m, limit) for q in queries] for m, limit in (("sparse", 100), ("dense", 10), ("hybrid", 10))}
     visible = set(zip(seen["chunk_id"].to_pylist(), seen["payload_digest"].to_pylist(), strict=True))
-    return Answered(revision, visible, loaded.reader.count(Visibility(revision, frozenset({EVERYONE}))), hits)
+    return Answered(revision, visible, loaded.reader.count(Visibility(revision, DEFAULT_TENANT, frozenset({EVERYONE}))), hits)
 
 
 @contextmanager

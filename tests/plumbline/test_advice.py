@@ -18,7 +18,7 @@ OVERRIDE = Override(id="3fa9", checks=["golden_floor"], reason="urgent", actor="
 
 
 def source(name: str = "docs", within_sla: bool | None = True, reasons: list[str] | None = None) -> SourceFacts:
-    return SourceFacts(name, "live", 3, 9, 0, "docs", AT, AT, 7200.0, 3600.0, within_sla, reasons or [])
+    return SourceFacts(name, "live", 3, 9, 0, "docs", "default", AT, AT, 7200.0, 3600.0, within_sla, reasons or [])
 
 
 def facts(live: LiveFacts | None = None) -> Facts:

@@ -48,6 +48,19 @@ def test_the_secret_is_one_line_on_stdout_and_nothing_else_is(home: Path, capfd:
     assert all(word in listed for word in ("page", "active", "search", "board"))
 
 
+def test_a_key_is_of_one_tenant_and_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert created(capfd)["key"]["tenant"] == "default"  # type: ignore[index]
+    assert run(["keys", "list"]) == 0
+    assert "tenant" not in capfd.readouterr().out, "where nobody speaks of tenants, nor does the list"
+    assert run([*CREATE, "--tenant", "north-sea"]) == 0
+    assert "reads everyone of tenant north-sea" in capfd.readouterr().err
+    assert run(["keys", "list"]) == 0
+    listed = capfd.readouterr().out
+    assert "tenant" in listed
+    assert "north-sea" in listed
+    assert [key.tenant for key in Home(Settings()).catalog.api_keys()] == ["default", "north-sea"]
+
+
 def test_a_key_is_rotated_listed_and_revoked(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = created(capfd, "--expires", "90d", "--rate", "5")
     id = key_id_of(str(made["secret"]))
@@ -72,6 +85,7 @@ def test_a_key_is_rotated_listed_and_revoked(home: Path, capfd: pytest.CaptureFi
     ("more", "names"),
     [
         (["--expires", "90"], "90"), (["--expires", "soon"], "soon"), (["--expires", "0d"], "expired"), (["--scope", "serach"], "serach"),
+        (["--tenant", "North"], "tenant"), (["--tenant", ""], "tenant"),
         (["--group", "*"], "group"), (["--group", ""], "group"), (["--group", "a,b"], "a,b"), (["--rate", "-1"], "negative"),
     ],
     ids=" ".join,

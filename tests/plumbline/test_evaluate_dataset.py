@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from plumbline.evaluate_dataset import evaluate_dataset
 from plumbline.training_set import training_files, training_set, write_golden
 from quality_checks.golden import load_golden
 from search_index.fusion import Ranking
+from search_index.model.search import Mode
 from search_index.settings import Settings
 from tests.pipelines.test_tuning import CODED, document
 
@@ -45,15 +46,17 @@ def dataset(tmp_path: Path) -> Path:
     return folder
 
 
-def evaluated(dataset: Path, home: Path, settings: Settings) -> Report:
+def evaluated(dataset: Path, home: Path, settings: Settings, modes: Sequence[Mode] = ("hybrid",)) -> Report:
     quiet = LogProgress(lambda _: None)
-    found = evaluate_dataset(settings, dataset, modes=["hybrid"], documents=None, limit_queries=None, home=home, progress=quiet)
+    found = evaluate_dataset(settings, dataset, modes=modes, documents=None, limit_queries=None, home=home, progress=quiet)
     return cast("Report", json.loads(json.dumps(found)))
 
 
 @pytest.mark.slow
 def test_training_judgements_make_search_better_and_the_report_says_how(dataset: Path, tmp_path: Path) -> None:
-    untaught = evaluated(dataset, tmp_path / "home", Settings(tuning="off"))
+    untaught = evaluated(dataset, tmp_path / "home", Settings(tuning="off"), ["hybrid", "sparse", "lexical"])
+    by_words = [untaught["modes"][mode]["ndcg@10"] for mode in ("sparse", "lexical")]
+    assert by_words[0] == by_words[1], "the passages in memory are ranked as the sparse arm ranks them"
     assert untaught["ranking"] == {
         "pinned": Ranking().model_dump(mode="json", exclude={"tuned"}),
         "tuned": None,

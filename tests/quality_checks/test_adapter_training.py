@@ -26,7 +26,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PassagesInMemory]
     engine = EmbeddedEngine(tmp_path_factory.mktemp("index"))
     published(engine, None, 1, CORPUS)
     with closing(engine.open(INDEX, 1)) as reader:
-        yield passages_in_memory(reader, 1, frozenset({"everyone"}))
+        yield passages_in_memory(reader, 1, "default", frozenset({"everyone"}))
 
 
 def position(held: PassagesInMemory, passage: Passage) -> int:

@@ -48,6 +48,7 @@ def terms(tmp_path: Path, *changes: tuple[str, str]) -> dict[str, object]:
 
 
 WEAKER = [
+    (("status: active", "status: active\ntenant: north"), "moves the source from the tenant default to the tenant north"),
     (("mustBeGreaterThan: 10", "mustBeGreaterThan: 5"), "weakens the rule contract_enough (min_value)"),
     (("      - {name: enough, rule: rowCount, mustBeGreaterThan: 10}\n", ""), "drops the rule contract_enough"),
     (("mustBeGreaterThan: 10", "mustBeGreaterThan: 10, severity: warning"), "makes the rule contract_enough a warning"),

@@ -102,13 +102,22 @@ def test_every_part_of_a_contract_is_read(tmp_path: Path) -> None:
 
 def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     contract = load_contract(written(tmp_path, default_contract("docs", "/srv/docs")), {})
-    assert contract.access_groups == ("everyone",)
+    assert (contract.tenant, contract.access_groups) == ("default", ("everyone",))
     assert (contract.chunking.max_tokens, contract.chunking.overlap_tokens, contract.chunking.strategy) == (256, 32, "by_title")
     assert (contract.removal_threshold, contract.freshness_sla, contract.records, contract.rules) == (0.5, None, None, ())
     assert contract.owner
 
 
+@pytest.mark.parametrize("tenant", ["north", "north-sea_2", "a" * 64])
+def test_a_contract_says_whose_the_source_is(tmp_path: Path, tenant: str) -> None:
+    contract = load_contract(written(tmp_path, f"tenant: {tenant}\n{default_contract('docs', '/srv/docs')}"), {})
+    assert contract.tenant == tenant
+
+
 MISTAKES = [
+    ("status: active", "status: active\ntenant: North", 7, "tenant: 'North' does not match"),
+    ("status: active", "status: active\ntenant: ''", 7, "tenant: '' does not match"),
+    ("status: active", f"status: active\ntenant: {'a' * 65}", 7, "is too long"),
     ("domain: service", "domian: service", 7, "unknown key 'domian' in the contract (did you mean 'domain'?)"),
     ("overlap_tokens: 16", "overlap_token: 16", 37, "unknown key 'overlap_token'"),
     ("version: 2.1.0", "version: 2.1", 5, "version must be text: put 2.1 in quotes"),

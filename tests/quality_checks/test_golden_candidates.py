@@ -84,17 +84,17 @@ def test_a_set_grows_by_one_query_and_keeps_what_was_written_by_hand(tmp_path: P
     path = tmp_path / "golden" / "feedback.jsonl"
     reviewed = item(said("relevant", chunks["weir.md"]))
     made = candidate_of(reviewed, None, judged_passages(reader, 1, reviewed, []), 2)
-    assert add_to_set(path, made, "training") == path
+    assert add_to_set(path, made, "training", "default") == path
     first = load_golden(path)
     assert (first.name, first.purpose, first.queries) == ("feedback", "training", (made,))
     by_hand = first.model_copy(update={"author": "ana", "version": "7"})
     path.write_text(path.read_text().replace('"reviewed feedback"', '"ana"').replace('"version": "1"', '"version": "7"'))
-    add_to_set(path, made.model_copy(update={"id": "another"}), "training")
-    add_to_set(path, made.model_copy(update={"query": "mended with what?"}), "training")
+    add_to_set(path, made.model_copy(update={"id": "another"}), "training", "default")
+    add_to_set(path, made.model_copy(update={"query": "mended with what?"}), "training", "default")
     second = load_golden(path)
     assert (second.author, second.version) == (by_hand.author, by_hand.version)
     assert {one.id: one.query for one in second.queries} == {"another": ASKED, "q": "mended with what?"}
     path.write_text("not a set")
     with pytest.raises(GoldenInvalid):
-        add_to_set(path, made, "training")
+        add_to_set(path, made, "training", "default")
     assert path.read_text() == "not a set"

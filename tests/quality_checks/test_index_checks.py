@@ -26,9 +26,10 @@ from search_index.engine.interface import Ids, IndexReader, Payload, Scored, Vec
 from search_index.errors import NotFound
 from search_index.model.document import sha256
 from search_index.model.search import EVERYONE
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import INDEX, passages, published, vector_of
 
-SEEN = Visibility(1, frozenset({EVERYONE}))
+SEEN = Visibility(1, DEFAULT_TENANT, frozenset({EVERYONE}))
 PASSAGES = passages(30)
 
 
@@ -42,12 +43,12 @@ def reader(tmp_path: Path) -> Iterator[IndexReader]:
 
 
 def staged(reader: IndexReader) -> Staged:
-    return Staged(reader, SEEN, reader.ledger(), reader.ledger())
+    return Staged(reader, 1, SEEN.groups, reader.ledger(), reader.ledger())
 
 
 def expected() -> dict[str, ExpectedChunk]:
     return {
-        p.chunk: ExpectedChunk(sha256(p.text), p.access, p.source, p.document, p.ordinal, p.ordinal + len(p.text), sha256(p.text))
+        p.chunk: ExpectedChunk(sha256(p.text), p.access, p.source, p.tenant, p.document, p.ordinal, p.ordinal + len(p.text), sha256(p.text))
         for p in PASSAGES
     }
 

@@ -32,11 +32,11 @@ def reader(tmp_path: Path) -> Iterator[IndexReader]:
 
 
 def test_the_sentence_that_sets_a_passage_apart_is_asked_for(reader: IndexReader) -> None:
-    sentence = distinctive_sentence(LARGE[0].text, reader.statistics(1), "english")
+    sentence = distinctive_sentence(LARGE[0].text, reader.statistics(1, "default"), "english")
     assert sentence == "The otter of number 0 stands apart from all the rest."
-    assert distinctive_sentence("Too short.", reader.statistics(1), "english") == ""
-    assert distinctive_sentence("of and to the of and to the otter", reader.statistics(1), "english") == ""
-    long = distinctive_sentence(" ".join(SUBJECTS + SUBJECTS[::-1]), reader.statistics(1), "english")
+    assert distinctive_sentence("Too short.", reader.statistics(1, "default"), "english") == ""
+    assert distinctive_sentence("of and to the of and to the otter", reader.statistics(1, "default"), "english") == ""
+    long = distinctive_sentence(" ".join(SUBJECTS + SUBJECTS[::-1]), reader.statistics(1, "default"), "english")
     assert len(long.split()) == MOST_WORDS
 
 
@@ -49,12 +49,12 @@ def test_items_are_shared_out_among_sources_and_leave_out_what_nobody_may_read(r
 
 
 def test_a_passage_is_found_by_its_id_or_by_one_with_the_same_sentence() -> None:
-    items = [KnownItem(str(n), "s", "s:a", f"the {name} of the weir stands  Apart") for n, name in enumerate(SUBJECTS)]
+    items = [KnownItem(str(n), "s", "default", "s:a", f"the {name} of the weir stands  Apart") for n, name in enumerate(SUBJECTS)]
 
-    def ask(question: str, mode: Mode) -> Sequence[Payload]:
+    def ask(item: KnownItem, mode: Mode) -> Sequence[Payload]:
         if mode == "dense":
             return [{"chunk_id": "0", "text": ""}]
-        return [{"chunk_id": "another", "text": f"Before. {question.replace('  ', chr(10)).upper()}. After."}]
+        return [{"chunk_id": "another", "text": f"Before. {item.sentence.replace('  ', chr(10)).upper()}. After."}]
 
     lost = lost_by_mode(items, ("dense", "sparse"), ask)
     assert [item.chunk_id for item in lost["dense"]] == [item.chunk_id for item in items[1:]]

@@ -62,7 +62,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexReader]:
 
 @pytest.fixture(scope="module")
 def held(reader: IndexReader) -> PassagesInMemory:
-    return passages_in_memory(reader, 2, frozenset({"everyone"}))
+    return passages_in_memory(reader, 2, "default", frozenset({"everyone"}))
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def test_what_is_in_memory_is_what_those_groups_see_then(reader: IndexReader, he
 
     everything = {passage.text for passage in CORPUS}
     assert texts(held) == everything - {SECRET.text, GONE.text} | {"golden newcomer of the release"}
-    assert texts(passages_in_memory(reader, 1, frozenset({"everyone", "board"}))) == everything
+    assert texts(passages_in_memory(reader, 1, "default", frozenset({"everyone", "board"}))) == everything
     assert held.ids == sorted(held.ids)
-    assert not passages_in_memory(reader, 2, frozenset()).ids
+    assert not passages_in_memory(reader, 2, "default", frozenset()).ids
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -64,5 +64,5 @@ def test_no_more_questions_than_asked_for_and_none_for_a_source_without_any(read
 
 
 def test_the_rarest_words_are_asked_for_in_their_order(reader: WithHeadings) -> None:
-    statistics = reader._reader.statistics(1)
+    statistics = reader._reader.statistics(1, "default")
     assert keywords("The kiln at the mill burns limestone", statistics, "english", 3) == "kiln burns limestone"

@@ -89,7 +89,7 @@ def test_where_words_mislead_the_dense_arm_gets_more_weight(misleading: tuple[Pa
     root, golden, vectors = misleading
     current = Ranking(feedback=Feedback(top=3, share=0.5), verbatim=0)
     with closing(EmbeddedEngine(root).open(INDEX, 1)) as reader:
-        held = passages_in_memory(reader, 1, frozenset({"everyone"}))
+        held = passages_in_memory(reader, 1, "default", frozenset({"everyone"}))
         judged = judged_queries(held, [Judged(golden, resolve(golden, {q.relevant[0].document: "" for q in golden.queries}))])
         ranking, trial = tune_fusion(held, judged, vectors.__getitem__, current, None)
         assert trial.adopted

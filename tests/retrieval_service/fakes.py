@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+import pyarrow as pa
 from fastapi.testclient import TestClient
 from pydantic import JsonValue as Json
 
@@ -36,6 +37,7 @@ from search_index.model.search import (
 )
 from search_index.searcher import Searcher
 from search_index.settings import Settings
+from search_index.withholding import Withholding
 
 RUN = "0f9c4b1e-6d1a-4c67-9a56-2a3a8a7f1c11"
 CHUNK = "5f0c55ee-5a0c-5b51-8d28-3c4a2f3f6f01"
@@ -141,8 +143,19 @@ class FakeReader:
         return [
             p.payload()
             for p in self.seen(visibility.revision, visibility.groups)
-            if (chunk_id is None or p.chunk_id == chunk_id) and (document_id is None or p.document == document_id)
+            if p.document not in visibility.excluded_documents
+            and (chunk_id is None or p.chunk_id == chunk_id)
+            and (document_id is None or p.document == document_id)
         ]
+
+    def documents(self, visibility: Visibility) -> list[str]:
+        found = {p.document for p in self.seen(visibility.revision, visibility.groups)}
+        return sorted(found - visibility.excluded_documents)
+
+    def ledger(self) -> pa.Table:
+        return pa.table(
+            {name: [getattr(p, of) for p in self.passages] for name, of in (("chunk_id", "chunk_id"), ("document_id", "document"))}
+        )
 
     def seen(self, revision: int, groups: frozenset[str]) -> list[Passage]:
         return [p for p in self.passages if p.valid_from <= revision < p.valid_to and p.groups & groups]
@@ -155,11 +168,15 @@ class FakeReader:
 class FakeSearcher:
     """Plays ``Searcher``: a passage answers when it shares a word with the query."""
 
-    def __init__(self, reader: FakeReader) -> None:
+    def __init__(self, reader: FakeReader, withholding: Withholding) -> None:
         self.reader = reader
+        self.withholding = withholding
         self.during: Callable[[], None] = lambda: None
         self.error: BaseException | None = None
         self.degraded: list[Degraded] = []
+
+    def sight(self, revision: int, principal: Principal) -> Visibility:
+        return Visibility(revision, principal.tenant, principal.groups, excluded_documents=self.withholding.withheld_from(principal))
 
     def search(
         self,
@@ -174,12 +191,13 @@ class FakeSearcher:
         if self.error is not None:
             raise self.error
         assert not self.reader.closed, "closed while it was searched"
+        withheld = self.withholding.withheld_from(principal) | excluded_documents
         words = set(request.query.lower().split())
         sources = set(request.filters.sources)
         found = [
             p
             for p in self.reader.seen(release.revision, principal.groups)
-            if words & set(p.text.lower().split()) and (not sources or p.source in sources) and p.document not in excluded_documents
+            if words & set(p.text.lower().split()) and (not sources or p.source in sources) and p.document not in withheld
         ]
         hits = [p.hit(rank) for rank, p in enumerate(found[: request.limit], start=1)]
         hints = [] if hits else [Hint(code="no_terms_known", message="None of the words is known.")]
@@ -273,7 +291,7 @@ class FakeIndex:
             raise self.broken[record.revision]
         newest = home.catalog.releases(limit=1, published_only=True)[0].revision
         reader = FakeReader(self.passages, newest)
-        searcher = FakeSearcher(reader)
+        searcher = FakeSearcher(reader, home.withholding)
         self.prepare(searcher)
         loaded = LoadedRelease(record=record, manifest=manifest, searcher=cast(Searcher, searcher), reader=cast(IndexReader, reader))
         with self._lock:

@@ -33,7 +33,8 @@ class RealIndex(FakeIndex):
         manifest = trusted_manifest(home, record)
         newest = home.catalog.releases(limit=1, published_only=True)[0].revision
         reader = self.engine.open(INDEX, newest, head=newest)
-        return LoadedRelease(record=record, manifest=manifest, searcher=Searcher(reader, Encoder(), Ranking()), reader=reader)
+        searcher = Searcher(reader, Encoder(), Ranking(), withholding=home.withholding)
+        return LoadedRelease(record=record, manifest=manifest, searcher=searcher, reader=reader)
 
 
 def staged_corpus(root: Path) -> Path:

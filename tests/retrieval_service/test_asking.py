@@ -11,10 +11,11 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from pydantic import JsonValue as Json
 
-from retrieval_service.routes.batch import BatchAnswer
-from retrieval_service.routes.documents import DocumentAnswer
+from search_index.model.agent import AgentAnswer
+from search_index.model.batch import BatchAnswer
 from search_index.model.context import ContextAnswer
 from search_index.model.search import SearchAnswer
+from search_index.model.whole_document import DocumentAnswer
 from search_index.searcher import Searcher
 from tests.retrieval_service.fakes import wait_until_served
 from tests.retrieval_service.real_index import RealIndex
@@ -164,17 +165,17 @@ def test_a_deadline_that_is_over_before_anything_began_is_a_timeout(
 def test_every_example_in_the_openapi_document_runs(searching: TestClient) -> None:
     schema = searching.get("/openapi.json").json()
     ran = 0
-    for path in ("/v1/search", "/v1/search/batch", "/v1/context"):
+    for path in ("/v1/search", "/v1/search/batch", "/v1/context", "/v1/agent/search"):
         reference = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         for example in schema["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"]:
             answer = searching.post(path, json=example)
             assert answer.status_code == 200, (path, example, answer.text)
             ran += 1
-    assert ran >= 6
+    assert ran >= 8
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
-    assert {"search", "search_batch", "get_context", "get_document"} <= set(ids)
+    assert {"search", "search_batch", "get_context", "agent_search", "get_document"} <= set(ids)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,7 @@ def test_every_example_in_the_openapi_document_runs(searching: TestClient) -> No
         ("post", "/v1/search", SearchAnswer),
         ("post", "/v1/search/batch", BatchAnswer),
         ("post", "/v1/context", ContextAnswer),
+        ("post", "/v1/agent/search", AgentAnswer),
         ("get", "/v1/documents/{id}", DocumentAnswer),
     ],
 )

@@ -45,8 +45,11 @@ def test_every_way_of_asking_answers_from_the_ingested_documents(published: Proj
         assert first["text"] in [passage["text"] for passage in document["passages"]]
         batch = client.post("/v1/search/batch", json={"requests": [{"query": "otter"}, {"query": "lathe"}]}).json()
         assert [item["answer"]["hits"][0]["uri"] for item in batch["answers"]] == ["animals:otter.md", "machines:lathe.md"]
+        agent = client.post("/v1/agent/search", json={"query": asked["query"]}).json()
+        assert agent["hits"][0]["uri"] == "animals:otter.md"
+        assert agent["tokens"] == sum(encoder.count_tokens(hit["text"]) for hit in agent["hits"])
         schema = client.get("/openapi.json").json()
-        for path in ("/v1/search", "/v1/search/batch", "/v1/context"):
+        for path in ("/v1/search", "/v1/search/batch", "/v1/context", "/v1/agent/search"):
             name = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
             for example in schema["components"]["schemas"][name]["examples"]:
                 assert client.post(path, json=example).status_code == 200, example

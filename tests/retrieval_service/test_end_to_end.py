@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +25,11 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "sparse")
 
+SERVE = (sys.executable, "-m", "plumbline.cli", "serve")
+
 
 @contextmanager
-def serving(project: Project, env: dict[str, str]) -> Iterator[str]:
+def serving(project: Project, env: dict[str, str], command: Sequence[str] = SERVE) -> Iterator[str]:
     """The service as a process of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -37,7 +39,6 @@ def serving(project: Project, env: dict[str, str]) -> Iterator[str]:
         "PLUMBLINE_CONTRACTS": str(project.root / "contracts"),
         "PLUMBLINE_PORT": str(port),
     }
-    command = [sys.executable, "-m", "plumbline.cli", "serve"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -105,7 +105,8 @@ def test_openapi_declares_problems_stable_ids_and_examples(index: FakeIndex) -> 
     schema = create_app(index.settings, telemetry=Telemetry(io.StringIO()), load=index.load).openapi()
     operations = {o["operationId"]: o for path in schema["paths"].values() for o in path.values()}
     assert set(operations) == {
-        "search", "search_batch", "get_context", "get_document", "give_feedback", "list_reviews",
+        "search", "search_batch", "agent_search", "get_context", "get_document", "give_feedback", "list_reviews",
+        "put_documents", "delete_documents", "get_pushed",
         "list_releases", "get_release", "get_lineage", "get_quality", "get_liveness", "get_readiness", "get_metrics",
     }  # fmt: skip
     for operation in operations.values():

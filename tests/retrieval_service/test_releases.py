@@ -12,7 +12,11 @@ def test_the_list_says_what_is_live_and_why_others_are_not(client: TestClient, i
     answer = client.get("/v1/releases").json()
     assert (answer["live"], answer["head"], answer["paused"]) == (3, 3, None)
     newest, refused, first = answer["releases"]
-    assert (newest["revision"], newest["status"], newest["held"]) == (3, "live", [{"source": "tickets", "reasons": ["51 h old"]}])
+    assert (newest["revision"], newest["status"], newest["held"]) == (
+        3,
+        "live",
+        [{"source": "tickets", "reasons": ["51 h old"], "tenant": None}],
+    )
     assert newest["scores"] == {"modes": {"hybrid": {"ndcg@10": 0.7}}}
     assert (refused["status"], refused["reasons"], refused["published_at"]) == ("rejected", ["nDCG@10 fell by 0.09"], None)
     assert (first["status"], first["sources"], first["run_id"]) == ("retired", ["handbook", "tickets"], RUN)

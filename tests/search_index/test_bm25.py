@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -78,21 +77,31 @@ def test_terms_are_counted_in_order_of_id() -> None:
 
 
 def test_a_passage_of_mean_length_is_weighted_by_k1_alone() -> None:
-    ids, weights = document_weights(count_terms("gate gate ledger"), Bm25Settings(avgdl=3, k1=1.2))
+    ids, weights = document_weights(count_terms("gate gate ledger"), Bm25Settings({"default": 3}, k1=1.2), "default")
     assert weights[ids == term_id("gate")] == pytest.approx(2 * 2.2 / 3.2)
     assert weights.dtype == np.float32
 
 
 def test_settings_have_a_fingerprint_of_all_they_say() -> None:
-    prints = {
-        Bm25Settings(8.0),
-        Bm25Settings(8.0, k1=1.3),
-        Bm25Settings(8.0, b=0.7),
-        Bm25Settings(8.5),
-        Bm25Settings(8.0, language="german"),
-    }
-    assert len({settings.fingerprint for settings in prints}) == 5
-    assert Bm25Settings(8.0).fingerprint == Bm25Settings(8.0).fingerprint
+    prints = [
+        Bm25Settings({"default": 8.0}),
+        Bm25Settings({"default": 8.0}, k1=1.3),
+        Bm25Settings({"default": 8.0}, b=0.7),
+        Bm25Settings({"default": 8.5}),
+        Bm25Settings({"default": 8.0, "north": 8.0}),
+        Bm25Settings({"default": 8.0}, language="german"),
+    ]
+    assert len({settings.fingerprint for settings in prints}) == 6
+    assert Bm25Settings({"default": 8.0}).fingerprint == Bm25Settings({"default": 8.0}).fingerprint
+
+
+def test_tenants_may_come_into_settings_and_nothing_else_may_change() -> None:
+    before = Bm25Settings({"default": 8.0})
+    assert before.follows(before)
+    assert Bm25Settings({"default": 8.0, "north": 5.0}).follows(before)
+    assert not before.follows(Bm25Settings({"default": 8.0, "north": 5.0})), "the weights of a tenant were made with its average"
+    assert not Bm25Settings({"default": 8.1, "north": 5.0}).follows(before)
+    assert not Bm25Settings({"default": 8.0, "north": 5.0}, k1=1.3).follows(before)
 
 
 def statistics() -> TermStatistics:
@@ -136,12 +145,6 @@ def test_no_more_can_be_removed_than_there_was(removed: list[TermCounts]) -> Non
         statistics().updated([], removed)
 
 
-def test_statistics_come_back_from_disk(tmp_path: Path) -> None:
-    statistics().save(tmp_path / "7.npz")
-    again = TermStatistics.load(tmp_path / "7.npz")
-    assert (again.digest, again.documents, again.average_length) == (statistics().digest, 4, statistics().average_length)
-
-
 def test_a_querys_unknown_terms_are_dropped_and_repeated_ones_count() -> None:
     ids, weights = query_weights("gate gates unheard ledger", statistics())
     assert set(ids.tolist()) == {term_id("gate"), term_id("ledger")}
@@ -154,10 +157,13 @@ def test_one_term_orders_passages_as_rank_bm25_does() -> None:
     texts = [" ".join(drawn.choice(["gate", "ledger", "pointer", "segment"], size=drawn.integers(2, 20))) for _ in range(40)]
     counts = [count_terms(text) for text in texts]
     known = TermStatistics.empty().updated(counts)
-    settings = Bm25Settings(avgdl=known.average_length)
+    settings = Bm25Settings({"default": known.average_length})
     yardstick = BM25Okapi([tokenize(text) for text in texts], k1=1.2, b=0.75)
     for word in ("gate", "segment"):
         asked = dict(zip(*(side.tolist() for side in query_weights(word, known)), strict=True))
-        ours = [sum(asked.get(term, 0) * weight for term, weight in zip(*document_weights(one, settings), strict=True)) for one in counts]
+        ours = [
+            sum(asked.get(term, 0) * weight for term, weight in zip(*document_weights(one, settings, "default"), strict=True))
+            for one in counts
+        ]
         theirs = yardstick.get_scores(tokenize(word)) / yardstick.idf[tokenize(word)[0]]
         assert ours == pytest.approx(theirs * asked[term_id(tokenize(word)[0])], abs=1e-5)

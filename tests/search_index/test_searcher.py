@@ -196,9 +196,9 @@ class FailingArm(EmbeddedReader):
         self._fail("vectors")
         return super().vectors(point_ids)  # type: ignore[arg-type]
 
-    def statistics(self, revision: int) -> TermStatistics:
+    def statistics(self, revision: int, tenant: str) -> TermStatistics:
         self._fail("statistics")
-        return super().statistics(revision)
+        return super().statistics(revision, tenant)
 
 
 @pytest.mark.parametrize(

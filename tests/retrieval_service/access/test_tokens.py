@@ -76,6 +76,18 @@ def test_a_group_that_cannot_be_one_is_left_out(issuer: Issuer) -> None:
     assert principal.scopes == {"search"}
 
 
+def test_a_token_is_of_the_tenant_that_its_claim_names_or_of_none(issuer: Issuer) -> None:
+    plain = Settings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+    tokens = IssuedTokens(plain, Telemetry(io.StringIO()))
+    assert asyncio.run(tokens.caller(issuer.token({"org": "north"}))).principal.tenant == "default"
+    tokens = IssuedTokens(plain.model_copy(update={"oidc_tenant_claim": "org"}), Telemetry(io.StringIO()))
+    assert asyncio.run(tokens.caller(issuer.token({"org": "north"}))).principal.tenant == "north"
+    for wrong in (None, "", "North", "a" * 65, ["north"], {"north": 1}, 7, "north\n"):
+        with pytest.raises(Unauthorized) as refused:
+            asyncio.run(tokens.caller(issuer.token({"org": wrong})))
+        assert refused.value.reason == "token_tenant"
+
+
 def test_claims_may_have_other_names_and_groups_a_prefix(services: Services, issuer: Issuer) -> None:
     services.index.passages.append(Passage("A release for the board.", path="b.md", groups=frozenset({"sso:board"}), chunk_id="6" * 8))
     names = {"oidc_groups_claim": "https://example.org/roles", "oidc_scopes_claim": "scp", "oidc_groups_prefix": "sso:"}

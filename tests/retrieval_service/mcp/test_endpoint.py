@@ -31,7 +31,13 @@ def test_it_takes_a_key_with_the_scope_search(services: Services, admin: str) ->
         assert (refused.status_code, problem(refused)) == (403, "forbidden")
         answered = post(client, searcher)
         assert answered.status_code == 200
-        assert {tool["name"] for tool in answered.json()["result"]["tools"]} == {"search", "context", "fetch_document", "lineage"}
+        assert {tool["name"] for tool in answered.json()["result"]["tools"]} == {
+            "search",
+            "context",
+            "agent_search",
+            "fetch_document",
+            "lineage",
+        }
         assert "Mcp-Session-Id" not in answered.headers
         assert metric(client, admin, 'plumbline_requests_total{method="POST",route="/mcp",status="200"}') == 1
 

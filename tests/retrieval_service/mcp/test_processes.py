@@ -49,7 +49,7 @@ def issued(project: Project, *groups: str) -> str:
 
 async def sees(client: Client, secret: bool) -> None:
     """Each tool answers; the minutes stand in the answers of the board alone."""
-    assert {tool.name for tool in (await client.list_tools()).tools} == {"search", "context", "fetch_document", "lineage"}
+    assert {tool.name for tool in (await client.list_tools()).tools} == {"search", "context", "agent_search", "fetch_document", "lineage"}
     found = await client.call_tool("search", {"query": QUESTION})
     packed = await client.call_tool("context", {"query": QUESTION, "budget": 400})
     otter = await client.call_tool("fetch_document", {"id": "animals:otter.md"})

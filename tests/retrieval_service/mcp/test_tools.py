@@ -59,7 +59,7 @@ def listed(service: Service, key: str) -> dict[str, Tool]:
 
 def test_the_tools_say_what_they_take_and_give(service: Service, key: str) -> None:
     tools = listed(service, key)
-    assert set(tools) == {"search", "context", "fetch_document", "lineage"}
+    assert set(tools) == {"search", "context", "agent_search", "fetch_document", "lineage"}
     assert {"query", "limit", "mode", "filters", "as_of"} <= set(tools["search"].input_schema["properties"])
     assert {"query", "budget"} <= set(tools["context"].input_schema["properties"])
     assert set(tools["fetch_document"].input_schema["properties"]) == {"id", "offset", "limit", "as_of"}
@@ -120,6 +120,7 @@ class TestAccess:
             ("search", {"query": WORDS, "filters": {"sources": ["boardroom"]}}),
             ("search", {"query": WORDS, "filters": {"metadata": {"verdict": "guilty"}}}),
             ("context", {"query": WORDS, "budget": 5000, "passages": 100}),
+            ("agent_search", {"query": WORDS, "limit": 50, "steps": 32}),
             ("fetch_document", {"id": f"boardroom:{hidden.path}"}),
             ("fetch_document", {"id": document_id("boardroom", hidden.path)}),
             ("fetch_document", {"id": f"{HIDDEN[1].source}:{HIDDEN[1].path}"}),
@@ -149,6 +150,7 @@ class TestAccess:
         [
             ("search", {"query": "golden part", "as_of": 1}, "history"),
             ("context", {"query": "golden part", "as_of": 1}, "history"),
+            ("agent_search", {"query": "golden part", "as_of": 1}, "history"),
             ("fetch_document", {"id": "wiki:10.md", "as_of": 1}, "history"),
             ("lineage", {"id": "1"}, "governance"),
         ],

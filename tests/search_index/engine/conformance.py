@@ -1,10 +1,11 @@
-"""What every engine has to pass. A test module of one engine subclasses ``EngineConformance`` and gives the fixture ``engine``."""
+"""What every engine has to pass: of what it answers, of how one revision follows another, and of tenants."""
 
 from __future__ import annotations
 
 from tests.search_index.engine.conformance_answers import AnswersConformance
 from tests.search_index.engine.conformance_revisions import RevisionsConformance
+from tests.search_index.engine.conformance_tenants import TenantsConformance
 
 
-class EngineConformance(AnswersConformance, RevisionsConformance):
-    """Behaviour that does not depend on where the points are."""
+class EngineConformance(AnswersConformance, RevisionsConformance, TenantsConformance):
+    """A subclass gives the fixture ``engine``."""

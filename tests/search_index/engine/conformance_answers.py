@@ -12,6 +12,7 @@ import pytest
 from search_index.bm25 import Bm25Settings, query_weights, tokenize
 from search_index.engine.interface import Delta, Engine, Visibility
 from search_index.model.search import EVERYONE, Filters
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import (
     BM25,
     DIMENSION,
@@ -39,7 +40,7 @@ def bm25_of(query: str, corpus: Sequence[Passage], settings: Bm25Settings) -> di
             holding = sum(term in other for other in documents)
             frequency = terms.count(term)
             idf = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
-            shrink = settings.k1 * (1 - settings.b + settings.b * len(terms) / settings.avgdl)
+            shrink = settings.k1 * (1 - settings.b + settings.b * len(terms) / settings.avgdl[passage.tenant])
             total += idf * frequency * (settings.k1 + 1) / (frequency + shrink)
         if total:
             scores[passage.text] = total
@@ -107,7 +108,7 @@ class AnswersConformance:
         query = vector_of("a query")
         with opened(engine, 1) as reader:
             near, worded = reader.dense(query, seen_at(1), 40), sparse(reader, QUERY, seen_at(1))
-            asked = query_weights(QUERY, reader.statistics(1))
+            asked = query_weights(QUERY, reader.statistics(1, DEFAULT_TENANT))
             assert reader.dense_scores(query, near.ids[::-1]).tolist() == near.scores[::-1].tolist()
             assert reader.sparse_scores(*asked, worded.ids[::-1]).tolist() == worded.scores[::-1].tolist()
             unworded = [point for point in near.ids if point not in worded.ids]
@@ -144,7 +145,7 @@ class AnswersConformance:
                    (EVERYONE, "board"): ["golden gate", "golden ledger"]}  # fmt: skip
         with opened(engine, 1) as reader:
             for groups, readable in allowed.items():
-                seen = Visibility(1, frozenset(groups))
+                seen = Visibility(1, DEFAULT_TENANT, frozenset(groups))
                 assert sorted(texts(reader, sparse(reader, "golden", seen))) == readable
                 assert sorted(texts(reader, reader.dense(vector_of("golden vacuum"), seen, 10))) == readable
                 assert reader.count(seen) == len(readable)
@@ -226,7 +227,7 @@ class AnswersConformance:
             assert reader.documents(seen_at(1, excluded=[parts[0].document])) == sorted({p.document for p in FILTERED})
             assert reader.documents(seen_at(1, filters=Filters(sources=["wiki"]))) == sorted({p.document for p in FILTERED[:2]})
             assert FILTERED[0].document not in reader.documents(seen_at(2))
-            assert reader.documents(Visibility(1, frozenset())) == []
+            assert reader.documents(Visibility(1, DEFAULT_TENANT, frozenset())) == []
             facts = reader.facts(1)
             assert {facts[p.document].source for p in FILTERED[:2]} == {"wiki"}
             assert facts[FILTERED[0].document].metadata == FILTERED[0].metadata

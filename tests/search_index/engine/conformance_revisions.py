@@ -14,6 +14,7 @@ from search_index.bm25 import Bm25Settings, TermStatistics, count_terms
 from search_index.engine.interface import LEDGER, Delta, Engine
 from search_index.errors import ModelMismatch, RevisionUnknown, WrongUsage
 from search_index.model.search import OPEN_END
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import (
     BM25,
     DIMENSION,
@@ -109,8 +110,8 @@ class RevisionsConformance:
         published(engine, 1, 2, self.SECOND, [passage.point(1) for passage in self.FIRST[:20]])
         recount = TermStatistics.empty().updated([count_terms(passage.text) for passage in [*self.FIRST[20:], *self.SECOND]])
         with opened(engine, 2) as reader:
-            assert reader.statistics(2).digest == recount.digest
-            assert reader.statistics(1).documents == 40
+            assert reader.statistics(2, DEFAULT_TENANT).digest == recount.digest
+            assert reader.statistics(1, DEFAULT_TENANT).documents == 40
 
     def test_an_empty_change_makes_a_revision_that_answers_alike(self, engine: Engine) -> None:
         published(engine, None, 1, self.FIRST)
@@ -183,7 +184,7 @@ class RevisionsConformance:
         published(engine, None, 1, self.FIRST)
         published(engine, 1, 5, self.SECOND)
         with opened(engine, 3) as reader:
-            assert reader.count(seen_at(3)) == reader.statistics(3).documents == 40
+            assert reader.count(seen_at(3)) == reader.statistics(3, DEFAULT_TENANT).documents == 40
 
     @pytest.mark.parametrize("revision", [0, 3])
     def test_a_revision_nobody_holds_is_unknown(self, engine: Engine, revision: int) -> None:
@@ -202,7 +203,7 @@ class RevisionsConformance:
             assert reader.ledger().num_rows == 42
             assert set(reader.payloads([passage.point(1) for passage in self.FIRST[:10]])) == set()
             assert (reader.count(seen_at(2)), reader.count(seen_at(3))) == (42, 37)
-            assert (reader.statistics(2).documents, reader.statistics(3).documents) == (42, 37)
+            assert (reader.statistics(2, DEFAULT_TENANT).documents, reader.statistics(3, DEFAULT_TENANT).documents) == (42, 37)
             with pytest.raises(RevisionUnknown):
                 reader.check(1)
 
@@ -218,7 +219,7 @@ class RevisionsConformance:
             after = sparse(reader, QUERY, seen_at(1))
             assert (after.ids, after.scores.tobytes()) == (before.ids, before.scores.tobytes())
             assert [reader.count(seen_at(revision)) for revision in (1, 4, 5)] == [40, 38, 38]
-            assert [reader.statistics(revision).documents for revision in (1, 4, 5)] == [40, 38, 38]
+            assert [reader.statistics(revision, DEFAULT_TENANT).documents for revision in (1, 4, 5)] == [40, 38, 38]
             assert set(reader.payloads([passage.point(2) for passage in self.SECOND[:4]])) == set(), "seen by release 2 alone"
             for gone in (2, 3):  # 2 was deleted before it was asked to be kept
                 with pytest.raises(RevisionUnknown):
@@ -253,7 +254,7 @@ class RevisionsConformance:
     def test_an_index_keeps_its_settings(self, engine: Engine) -> None:
         published(engine, None, 1, self.FIRST)
         with pytest.raises(WrongUsage):
-            engine.stage(INDEX, 1, 2, Delta(table([], 2)), Bm25Settings(avgdl=9.0), DIMENSION, None)
+            engine.stage(INDEX, 1, 2, Delta(table([], 2)), Bm25Settings(avgdl={DEFAULT_TENANT: 9.0}), DIMENSION, None)
         with opened(engine, 1) as reader:
             assert reader.bm25 == BM25
 

@@ -13,6 +13,7 @@ from qdrant_client import QdrantClient, models
 
 from search_index.bm25 import Bm25Settings, TermCounts, TermStatistics, document_weights
 from search_index.engine import ledger as ledgers
+from search_index.engine import tenant_statistics
 from search_index.engine.filters import Absent, Between, Condition, Conditions, Either, OneOf, conditions
 from search_index.engine.interface import (
     LEDGER,
@@ -46,7 +47,7 @@ class State:
     held: list[int] | None
     ledger: pa.Table
     points: dict[str, models.PointStruct]
-    statistics: dict[int, TermStatistics]
+    statistics: dict[int, tenant_statistics.ByTenant]
     bm25: Bm25Settings
     dimension: int
 
@@ -162,9 +163,10 @@ class OracleReader(IndexReader):
         wanted = conditions(visibility)
         return 0 if wanted is None else int(self._client.count("points", _filter(wanted)).count)
 
-    def statistics(self, revision: int) -> TermStatistics:
+    def statistics(self, revision: int, tenant: str) -> TermStatistics:
         self.check(revision)
-        return self._state.statistics[max(saved for saved in self._state.statistics if saved <= revision)]
+        current = self._state.statistics[max(saved for saved in self._state.statistics if saved <= revision)]
+        return current.get(tenant, TermStatistics.empty())
 
     def ledger(self) -> pa.Table:
         return self._state.ledger
@@ -223,8 +225,10 @@ class OracleEngine(Engine):
         states = self._indexes.setdefault(index, {})
         empty = State(revision, None, LEDGER.empty_table(), {}, {}, bm25, dimension)
         before = states[head] if head is not None else empty
-        if before.bm25 != bm25:
-            raise WrongUsage("Other BM25 settings.")
+        if not bm25.follows(before.bm25):
+            raise WrongUsage("Made with other BM25 settings.")
+        if unknown := tenant_statistics.tenants_of(delta.added) - bm25.avgdl.keys():
+            raise WrongUsage(f"Nothing is said of the tenant {min(unknown)}.")
         plan = ledgers.plan(before.ledger, delta, revision, retained)
         closed = set(plan.closed["point_id"].to_pylist())
         points = {
@@ -238,9 +242,10 @@ class OracleEngine(Engine):
             if vector.shape != (dimension,):
                 raise ModelMismatch("A vector is of another dimension.")
             vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-            own = {name: row[name] for name in ("chunk_id", "document_id", "source", "vector_key", "access")}
+            own = {name: row[name] for name in ("chunk_id", "document_id", "source", "tenant", "vector_key", "access")}
             payload = {**json.loads(row["payload"]), **own, "valid_from": revision, "valid_to": OPEN_END}
-            ids, weights = document_weights(TermCounts(np.array(row["term_ids"], np.uint32), np.array(row["term_counts"], np.uint32)), bm25)
+            counted = TermCounts(np.array(row["term_ids"], np.uint32), np.array(row["term_counts"], np.uint32))
+            ids, weights = document_weights(counted, bm25, row["tenant"])
             terms = models.SparseVector(indices=ids.tolist(), values=weights.tolist())
             points[row["point_id"]] = models.PointStruct(
                 id=row["point_id"], vector={"dense": vector.tolist(), "bm25": terms}, payload=payload
@@ -248,8 +253,8 @@ class OracleEngine(Engine):
             digests = {"payload_sha256": payload_sha256(payload), "vector_sha256": vector_sha256(vector)}
             rows.append({**row, **digests, "valid_from": revision, "valid_to": OPEN_END})
         added = pa.Table.from_pylist([{name: row[name] for name in LEDGER.names} for row in rows], schema=LEDGER)
-        newest = before.statistics[before.revision] if before.statistics else TermStatistics.empty()
-        statistics = {**before.statistics, revision: newest.updated(delta.added, plan.closed)}
+        newest = before.statistics[before.revision] if before.statistics else {}
+        statistics = {**before.statistics, revision: tenant_statistics.updated(newest, delta.added, plan.closed)}
         held = before.held
         if retained is not None:
             held = [r for r in sorted(retained) if head is not None and before.holds(r)]

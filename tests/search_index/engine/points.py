@@ -15,11 +15,14 @@ from search_index.engine.interface import POINTS, Candidate, Delta, Engine, Inde
 from search_index.model.document import chunk_id, document_id, document_uri, point_id, sha256
 from search_index.model.release import digest_of
 from search_index.model.search import EVERYONE, Filters
+from search_index.model.tenant import DEFAULT_TENANT
 
 DIMENSION = 16
 INDEX = "index-a"
 QUERY = "golden recall of the release index"
-BM25 = Bm25Settings(avgdl=8.0)
+OTHERS = "others"
+"""A tenant beside the one that passages are of."""
+BM25 = Bm25Settings(avgdl={DEFAULT_TENANT: 8.0, OTHERS: 5.0})
 WORDS = "gate release index chunk vector source contract golden recall pointer ledger segment vacuum stage publish rollback".split()
 
 
@@ -41,6 +44,7 @@ class Passage:
     metadata: dict[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     ordinal: int = 0
     near_duplicates: tuple[str, ...] = ()
+    tenant: str = DEFAULT_TENANT
 
     @property
     def document(self) -> str:
@@ -72,7 +76,7 @@ class Passage:
             ]
         return {
             "point_id": self.point(revision), "chunk_id": self.chunk, "document_id": self.document, "source": self.source,
-            "payload": json.dumps(payload), "payload_digest": digest_of(payload), "vector_key": sha256(self.text),
+            "tenant": self.tenant, "payload": json.dumps(payload), "payload_digest": digest_of(payload), "vector_key": sha256(self.text),
             "access": list(self.access), "vector": vector_of(self.text).tolist(), "term_ids": terms.ids.tolist(),
             "term_counts": terms.counts.tolist(),
         }  # fmt: skip
@@ -93,9 +97,11 @@ def passages(count: int, seed: int = 0) -> list[Passage]:
     ]
 
 
-def seen_at(revision: int, *groups: str, filters: Filters | None = None, excluded: Iterable[str] = ()) -> Visibility:
+def seen_at(
+    revision: int, *groups: str, filters: Filters | None = None, excluded: Iterable[str] = (), tenant: str = DEFAULT_TENANT
+) -> Visibility:
     """What someone of ``groups`` (everyone, if none is named) sees at ``revision``."""
-    return Visibility(revision, frozenset(groups or {EVERYONE}), filters or Filters(), frozenset(excluded))
+    return Visibility(revision, tenant, frozenset(groups or {EVERYONE}), filters or Filters(), frozenset(excluded))
 
 
 def published(
@@ -124,4 +130,4 @@ def texts(reader: IndexReader, scored: Scored) -> list[str]:
 
 
 def sparse(reader: IndexReader, query: str, visibility: Visibility, limit: int = 100) -> Scored:
-    return reader.sparse(*query_weights(query, reader.statistics(visibility.revision)), visibility, limit)
+    return reader.sparse(*query_weights(query, reader.statistics(visibility.revision, visibility.tenant)), visibility, limit)

@@ -125,8 +125,9 @@ def test_reading_does_not_import_pandas(engine: EmbeddedEngine, folder: Path) ->
     look = (
         "import sys; from pathlib import Path; from search_index.engine.embedded import EmbeddedEngine; import numpy as np;"
         "from search_index.engine.interface import Visibility; from search_index.bm25 import query_weights;"
-        f"r = EmbeddedEngine(Path(sys.argv[1])).open('{INDEX}', 1); seen = Visibility(1, frozenset({{'everyone'}}));"
-        f"r.dense(np.ones({DIMENSION}, np.float32), seen, 5); print(len(r.sparse(*query_weights('gate', r.statistics(1)), seen, 5).ids));"
+        f"r = EmbeddedEngine(Path(sys.argv[1])).open('{INDEX}', 1); seen = Visibility(1, 'default', frozenset({{'everyone'}}));"
+        f"r.dense(np.ones({DIMENSION}, np.float32), seen, 5);"
+        "print(len(r.sparse(*query_weights('gate', r.statistics(1, 'default')), seen, 5).ids));"
         "print('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", look, str(folder.parent)], cwd=ROOT, capture_output=True, text=True, check=True)

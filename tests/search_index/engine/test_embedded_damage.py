@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import qdrant_edge as edge
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.interface import Delta
 from search_index.errors import DiskFull, HomeDamaged
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import BM25, DIMENSION, INDEX, passages, published, seen_at, table, vector_of
 
 
@@ -63,7 +65,7 @@ def test_a_damaged_directory_says_so(engine: EmbeddedEngine, folder: Path, damag
     assert damaged.value.remedy
 
 
-@pytest.mark.parametrize("lost", ["*-valid*", "*-access-*"])
+@pytest.mark.parametrize("lost", ["*-valid*", "*-access-*", "*-tenant-*"])
 def test_a_lost_field_index_never_makes_answers_silently_empty(engine: EmbeddedEngine, folder: Path, lost: str) -> None:
     published(engine, None, 1, passages(40))
     found = list(folder.rglob(lost))
@@ -86,11 +88,22 @@ def test_a_ledger_that_was_changed_is_not_opened(engine: EmbeddedEngine, folder:
         engine.open(INDEX, 1)
 
 
+def test_an_index_from_before_tenants_is_named_as_such(engine: EmbeddedEngine, folder: Path) -> None:
+    published(engine, None, 1, passages(3))
+    path = folder / "r0000001" / "about.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({**{name: value for name, value in about.items() if name != "layout"}, "bm25": {"avgdl": 8.0}}))
+    for ask in (lambda: engine.open(INDEX, 1), lambda: engine.stage(INDEX, 1, 2, Delta(table([], 2)), BM25, DIMENSION, None)):
+        with pytest.raises(HomeDamaged, match="points have no tenant") as refused:
+            ask()
+        assert "new home" in refused.value.remedy
+
+
 def test_damaged_statistics_say_so(engine: EmbeddedEngine, folder: Path) -> None:
     published(engine, None, 1, passages(40))
     (folder / "r0000001" / "statistics" / "1.npz").write_bytes(b"PK")
     with closing(engine.open(INDEX, 1)) as reader, pytest.raises(HomeDamaged, match="term statistics"):
-        reader.statistics(1)
+        reader.statistics(1, DEFAULT_TENANT)
 
 
 def test_a_missing_head_is_not_built_upon(engine: EmbeddedEngine, folder: Path) -> None:

@@ -21,6 +21,7 @@ from search_index.engine.server import ServerEngine
 from search_index.engine.server_client import Server, connect
 from search_index.engine.server_restore import restore
 from search_index.errors import DiskFull, HomeDamaged, PlumblineError, RevisionUnknown, ServerUnavailable
+from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.local_server import LocalServer, engine_on
 from tests.search_index.engine.points import BM25, DIMENSION, INDEX, Passage, passages, published, seen_at, sparse, table, vector_of
 
@@ -56,7 +57,7 @@ def test_all_revisions_of_an_index_are_in_one_collection_with_an_index_of_each_f
     (collection,) = names(server)
     assert collection.startswith(f"plumbline_{INDEX}_r0000001_")
     assert {field for _, field in made} == {
-        "valid_from", "valid_to", "access", "source", "document_id", "chunk_id", "uri", "modified_ts",
+        "tenant", "valid_from", "valid_to", "access", "source", "document_id", "chunk_id", "uri", "modified_ts",
     }  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def test_what_the_server_lost_is_put_back_from_another_engine(server: LocalServe
                     mine, theirs = ask(reader, seen_at(revision)), ask(whole, seen_at(revision))
                     assert mine.ids == theirs.ids
                     assert mine.scores == pytest.approx(theirs.scores, abs=1e-6)
-                assert reader.statistics(revision).digest == whole.statistics(revision).digest
+                assert reader.statistics(revision, DEFAULT_TENANT).digest == whole.statistics(revision, DEFAULT_TENANT).digest
     engine.recover(kept({1, 2, 3}, {1, 2, 3}, 1))
     published(engine, 3, 4, passages(2, seed=4))
     assert engine.verify(INDEX, 4) == []
@@ -217,7 +218,7 @@ def test_ledgers_in_a_bucket(server: LocalServer, monkeypatch: pytest.MonkeyPatc
     candidate = published(engine, 1, 2, passages(3, seed=1), [FIRST[0].point(1)])
     with closing(engine.open(INDEX, 1, 2)) as reader:
         assert (reader.content, reader.count(seen_at(1)), reader.count(seen_at(2))) == (candidate.content, 12, 14)
-        assert reader.statistics(1).documents == 12
+        assert reader.statistics(1, DEFAULT_TENANT).documents == 12
     candidate.discard()
     assert engine.folders.revisions(INDEX) == [1]
     assert engine.verify(INDEX, 1) == []
