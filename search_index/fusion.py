@@ -122,5 +122,10 @@ def best_first(ids: Sequence[str], scores: npt.NDArray[np.floating]) -> list[int
     >>> best_first(["b", "a", "c"], np.array([1.0, 1.0, 2.0]))
     [2, 1, 0]
     """
+    falling = np.argsort(-scores, kind="stable")
+    ordered = scores[falling]
+    if np.all(ordered[1:] < ordered[:-1]):  # no ties, as a rule, and this takes a fifth of the time
+        order: list[int] = falling.tolist()
+        return order
     values = scores.tolist()
     return sorted(range(len(ids)), key=lambda position: (-values[position], ids[position]))

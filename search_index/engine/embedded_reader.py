@@ -22,7 +22,7 @@ from search_index.engine.filters import Between, Condition, OneOf, conditions
 from search_index.engine.interface import DocumentFacts, Ids, IndexReader, Payload, Scored, Vector, Visibility
 from search_index.engine.opening import REBUILD, opened_shard, read_about, read_ledger
 from search_index.engine.scoring import settled, term_scores, unit_query
-from search_index.engine.shard import as_filter, engine_errors
+from search_index.engine.shard import as_filter, engine_errors, name_of
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, SPARSE, facts_of
 from search_index.errors import HomeDamaged, NotFound
 
@@ -48,6 +48,7 @@ class EmbeddedReader(IndexReader):
         self._statistics = lru_cache(maxsize=16)(self._load_statistics)
         self._facts = lru_cache(maxsize=2)(self._read_facts)
         self._excluded = lru_cache(maxsize=64)(self._excluded_points)
+        self._last_seen: tuple[Visibility, edge.Filter] | None = None
         self._shard = opened_shard(folder, self._about, self._ledger)
 
     @property
@@ -86,7 +87,7 @@ class EmbeddedReader(IndexReader):
             def fetch(size: int) -> tuple[list[str], Vector]:
                 params = edge.SearchParams(exact=True) if few else edge.SearchParams(hnsw_ef=max(128, size))
                 hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, params=params, with_payload=False))
-                return [str(hit.id) for hit in hits], np.array([hit.score for hit in hits], dtype=np.float32)
+                return [name_of(hit.id) for hit in hits], np.array([hit.score for hit in hits], dtype=np.float32)
 
             return settled(fetch, limit)
 
@@ -100,7 +101,7 @@ class EmbeddedReader(IndexReader):
 
             def fetch(size: int) -> tuple[list[str], Vector]:
                 hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, with_payload=False))
-                found = [str(hit.id) for hit in hits]
+                found = [name_of(hit.id) for hit in hits]
                 return found, term_scores(self._rows, self.bm25, ids, weights, found)
 
             return settled(fetch, limit)
@@ -115,7 +116,7 @@ class EmbeddedReader(IndexReader):
             hits = shard.query(
                 edge.QueryRequest(limit=len(point_ids), query=query, filter=among, params=edge.SearchParams(exact=True), with_payload=False)
             )
-        scores = {str(hit.id): hit.score for hit in hits}
+        scores = {name_of(hit.id): hit.score for hit in hits}
         return np.array([scores.get(point, 0.0) for point in point_ids], dtype=np.float32)
 
     def sparse_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
@@ -127,7 +128,7 @@ class EmbeddedReader(IndexReader):
         """Stored vectors, shape (len(point_ids), dimension)."""
         with self._in_use() as shard:
             records = shard.retrieve(list(point_ids), False, [DENSE])
-        stored = {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+        stored = {name_of(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
         if missing := [point for point in point_ids if point not in stored]:
             raise NotFound(f"{len(missing)} of {len(point_ids)} points are not there, {missing[0]} for one.")
         return np.array([stored[point] for point in point_ids], dtype=np.float32).reshape(len(point_ids), self._about.dimension)
@@ -135,7 +136,7 @@ class EmbeddedReader(IndexReader):
     def payloads(self, point_ids: Sequence[str]) -> dict[str, Payload]:
         """Payloads by point id, ``valid_from`` and ``valid_to`` included."""
         with self._in_use() as shard:
-            return {str(record.id): record.payload or {} for record in shard.retrieve(list(point_ids), True, False)}
+            return {name_of(record.id): record.payload or {} for record in shard.retrieve(list(point_ids), True, False)}
 
     def find(
         self,
@@ -164,12 +165,19 @@ class EmbeddedReader(IndexReader):
         Documents are excluded by their points, which costs a tenth of what their names do, and of those only the ones that would be seen:
         a document whose narrower access a revision carries itself costs nothing there.
         """
+        last = self._last_seen
+        if last is not None and last[0] is visibility and not named:  # one search asks several times with the same one
+            return last[1]
         wanted = conditions(replace(visibility, excluded_documents=frozenset()))
         if wanted is None:
             return None
         excluded = self._excluded(visibility.revision, visibility.tenant, visibility.groups, visibility.excluded_documents)
         seen = as_filter(type(wanted)((*wanted.must, *named), wanted.must_not))
-        return edge.Filter(must=seen.must, must_not=[*(seen.must_not or []), excluded]) if excluded is not None else seen
+        if excluded is not None:
+            seen = edge.Filter(must=seen.must, must_not=[*(seen.must_not or []), excluded])
+        if not named:
+            self._last_seen = (visibility, seen)
+        return seen
 
     def _excluded_points(self, revision: int, tenant: str, groups: frozenset[str], documents: frozenset[str]) -> edge.HasIdCondition | None:
         """Points of these documents that would otherwise be seen; None where there are none."""
@@ -206,7 +214,7 @@ class EmbeddedReader(IndexReader):
         seen = self._seen(visibility)
         if seen is None:
             return []
-        points = [str(record.id) for record in self._scrolled(seen, with_payload=False)]
+        points = [name_of(record.id) for record in self._scrolled(seen, with_payload=False)]
         rows = self._rows.positions(points)
         return sorted(pc.unique(self._ledger["document_id"].take(pa.array(rows[rows >= 0]))).to_pylist())
 

@@ -18,6 +18,8 @@ from search_index.errors import WrongUsage
 from search_index.model.search import OPEN_END
 
 Number = TypeVar("Number", np.uint32, np.int32, np.int64)
+FOUND_KEPT = 100_000
+"""Rows of so many points are remembered, those that were asked for since."""
 _REFIT = "Read the head again and work out the difference anew."
 
 
@@ -140,8 +142,10 @@ class Rows:
             raise pa.ArrowInvalid("term ids and counts are not parallel")
         owners = ledger["tenant"].combine_chunks().dictionary_encode()
         self._tenants: list[str] = owners.dictionary.to_pylist()
-        self._owners = _numbers(owners.indices, np.int32)
-        self._held: dict[str, int] = dict(zip(self._tenants, np.bincount(self._owners).tolist(), strict=True))
+        indices = _numbers(owners.indices, np.int32)
+        self._owners = np.append(indices, np.int32(-1))  # so that a row of -1 is nobody's
+        self._held: dict[str, int] = dict(zip(self._tenants, np.bincount(indices).tolist(), strict=True))
+        self._found: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -153,10 +157,19 @@ class Rows:
     def average_lengths(self, rows: npt.NDArray[np.int64], avgdl: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """The ``avgdl`` that the stored weights of ``rows`` were made with, that of its tenant; 1 for rows of -1. Shape of ``rows``."""
         known = np.array([*(avgdl[tenant] for tenant in self._tenants), 1.0])
-        return known[np.where(rows >= 0, np.append(self._owners, -1)[rows], -1)]
+        return known[self._owners[rows]]
 
     def positions(self, point_ids: Sequence[str]) -> npt.NDArray[np.int64]:
         """Row of each point, -1 for one that is not there. Shape (len(point_ids),)."""
+        found = self._found
+        if missing := [name for name in point_ids if name not in found]:
+            if len(found) + len(missing) > FOUND_KEPT:
+                found = self._found = {}
+                missing = list(point_ids)
+            found.update(zip(missing, self._searched(missing).tolist(), strict=True))
+        return np.array([found[name] for name in point_ids], dtype=np.int64)
+
+    def _searched(self, point_ids: Sequence[str]) -> npt.NDArray[np.int64]:
         wanted = np.array([name.encode() for name in point_ids], dtype="S36")
         if not len(self._ids):
             return np.full(len(wanted), -1)

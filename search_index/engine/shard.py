@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -104,6 +105,16 @@ def add(
             )
         )
         yield batch.rows
+
+
+def name_of(point: UUID | int | str) -> str:
+    """How a point's id is spelled. The engine gives an object each time, whose spelling costs more than looking it up."""
+    return _spelled(point.int) if isinstance(point, UUID) else str(point)
+
+
+@lru_cache(maxsize=65_536)
+def _spelled(number: int) -> str:
+    return str(UUID(int=number))
 
 
 def as_filter(conditions: Conditions) -> edge.Filter:
