@@ -220,6 +220,7 @@ def main() -> None:
             "PLUMBLINE_PORT": str(arguments.port),
             "PLUMBLINE_RATE_LIMIT": "0",
             "PLUMBLINE_QUERY_LOG": "figures",
+            "PLUMBLINE_ANSWER_CACHE_MB": "0",  # what is measured is searching
         }
         with serving([sys.executable, "-m", "plumbline.cli", "serve"], environment, arguments.port, "/health/ready") as service:
             generated(service.port, "/v1/search", bodies, 5, "--connections", "2")  # the first of everything

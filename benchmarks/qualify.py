@@ -28,6 +28,7 @@ PAGE = ROOT / "docs" / "qualification.md"
 HEAD = "# Qualification\n\nWhat was tried, how often, and what came of it. `make qualify` runs all of it and writes this page.\n"
 Table = list[list[str]]
 SMALL_EDITS = 50
+ACCESS_CORPORA = 29  # of 700 requests each
 IN_MEMORY = Path("/dev/shm")  # a killed process loses nothing that it has written, on any file system
 
 
@@ -153,6 +154,35 @@ def faults(_: int) -> Section:
     return Section("Faults in a service that is being asked", rows, held)
 
 
+def access(_: int) -> Section:
+    """Requests by random principals over random documents, and what they were told that they may not know."""
+    held, cases = pytest_run(7200, ACCESS_CORPORA, "-m", "", "-n", "2", "tests/retrieval_service/access_property/test_access_property.py")
+    asked: Counter[str] = Counter()
+    refused = leaks = 0
+    for case in cases:
+        for entry in case.iter("property"):
+            if entry.get("name") == "access":
+                ways, without_scope, told = json.loads(entry.get("value") or "")
+                asked.update(ways)
+                refused, leaks = refused + without_scope, leaks + told
+    table = [["way", "cases"], *([way, str(count)] for way, count in sorted(asked.items()))]
+    table += [["all", str(asked.total())], ["of these refused for want of a scope", str(refused)], ["leaks", str(leaks)]]
+    return Section("Access: what was told that may not be known", table, held)
+
+
+def fuzzing(_: int) -> Section:
+    """100,000 requests that make no sense, and schemathesis over the whole API."""
+    bent, cases = pytest_run(7200, 150, "-n", "2", "-m", "", "tests/retrieval_service/fuzzing/test_bodies.py")
+    schema, more = pytest_run(7200, 30, "-n", "2", "-m", "", "tests/retrieval_service/fuzzing/test_schema.py")
+    rows: Table = [["what was sent", "status, how often", "defects, hangs, errors without a class", "memory grew by"]]
+    for case in [*cases, *more]:
+        for entry in case.iter("property"):
+            if entry.get("name") == "fuzzed":
+                what, seen, wrong, grown = json.loads(entry.get("value") or "")
+                rows.append([what, ", ".join(f"{status}: {n}" for status, n in seen.items()), str(wrong), str(grown)])
+    return Section("Requests that make no sense", rows, bent and schema)
+
+
 def measured(title: str, *command: str) -> Callable[[int], Section]:
     """A section that is the table a benchmark prints."""
 
@@ -192,6 +222,8 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "ingest": measured("Ingest beside embedding alone", "benchmarks.ingest"),
     "gates": measured("What gates cost of an ingest", "benchmarks.gates"),
     "faults": faults,
+    "access": access,
+    "fuzzing": fuzzing,
     "load": measured("The service under load", "benchmarks.load", "--dataset", str(DATA / "nfcorpus")),
     "peers": measured("Ingest beside other libraries", "benchmarks.peers"),
     "retrieval": retrieval,

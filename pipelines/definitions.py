@@ -9,7 +9,7 @@ from pipelines.automation.starting import AUTOMATION, BUCKETS_AUTOMATION, INGEST
 from pipelines.lane.assets import broken_lane, lane_assets
 from pipelines.lane.partitioned_assets import EVERY_BUCKET, lane_end, partitioned_lane
 from pipelines.release.assets import candidate_asset, embedding_model, evaluation, golden_set, release
-from pipelines.reports.assets import audit_report, drift_asset, evaluation_report, oversight_schedules, query_drift_report
+from pipelines.reports.assets import audit_report, drift_asset, evaluation_report, oversight_schedules, query_drift_report, service_probe
 from pipelines.resources import ReadingResource, WorkspaceResource
 from pipelines.workspace import LogProgress, Workspace
 from search_index.settings import Settings
@@ -44,6 +44,7 @@ def build_definitions(settings: Settings, workspace: dg.ResourceDefinition | Wor
             query_drift_report,
             audit_report,
             evaluation_report,
+            service_probe,
         ],
         resources={"workspace": workspace or WorkspaceResource(), "reading": ReadingResource()},
         executor=dg.in_process_executor,

@@ -21,7 +21,9 @@ from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.announce import AnnounceOverride
 from retrieval_service.breaker import Breakers
 from retrieval_service.canary import CanaryRelease
+from retrieval_service.deprecation import AnnounceDeprecation, notice_of
 from retrieval_service.guarded import Guards
+from retrieval_service.listening import BoundedHttp
 from retrieval_service.live import LiveRelease, OpenHome, OpenRelease
 from retrieval_service.mcp.endpoint import McpEndpoint
 from retrieval_service.minding import Minder
@@ -110,6 +112,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
         docs_url=None,  # both pages load their scripts from a CDN, and this service reaches out for nothing
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would lead to whatever name the header Host gives
     )
     app.state.settings, app.state.telemetry, app.state.live = settings, telemetry, live
     app.state.query_log, app.state.planner = query_log, PlannerModel.of(settings)
@@ -118,9 +121,12 @@ def create_app(
     lock.guard(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
     app.add_middleware(AnnounceOverride, live=live)
+    app.add_middleware(AnnounceDeprecation)
     app.add_middleware(RequestTracing, telemetry=telemetry)
     for part in (search, batch, context, agent, documents, pushing, feedback, releases, lineage, quality, health, console):
         app.include_router(part.router)
+    for route in app.routes:
+        notice_of(route)  # one that is deprecated has to say until when
     mcp = McpEndpoint(app, settings.max_body)
     app.router.routes.append(mcp.route)
     return app
@@ -141,7 +147,7 @@ def serve(settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         log_config=None,
         access_log=False,
         server_header=False,

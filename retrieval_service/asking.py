@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from retrieval_service.answer_cache import Look
 from retrieval_service.canary import CanaryRelease
 from retrieval_service.cursors import Pinned, cursor_for, expired, pinned_by
 from retrieval_service.live import LiveRelease, Serving
@@ -13,6 +15,7 @@ from search_index.deadline import Deadline
 from search_index.errors import DeadlineExceeded, FilterInvalid, NotFound, PlumblineError, RevisionUnknown, WrongUsage
 from search_index.hints import why_missing
 from search_index.home import Home, LoadedRelease, release_ref, searcher_of, trusted_manifest
+from search_index.model.filters import Filters
 from search_index.model.search import OPEN_END, Hint, Principal, ReleaseRef, SearchAnswer, SearchRequest
 from search_index.searcher import Searcher
 from search_index.tenancy import held_for, quarantined_for
@@ -26,12 +29,16 @@ def answer_for(
     client: str,
     telemetry: Telemetry,
     deadline: Deadline,
+    look: Look,
 ) -> SearchAnswer:
-    """An answer of the canary for those who are chosen, and of the live release for all others, and where the canary fails."""
+    """An answer of the canary for those who are chosen, and of the live release for all others, and where the canary fails.
+
+    What is not the first page of the live release or of an older one is never kept.
+    """
     if request.cursor is not None:
         return _next_page(request, live, canary, principal, client, telemetry, deadline)
     if request.as_of is not None:
-        return answer_of(request, live, principal, telemetry, deadline)
+        return answer_of(request, live, principal, telemetry, deadline, look)
     with canary.for_one(principal, client) as loaded:
         if loaded is not None:
             try:
@@ -45,12 +52,13 @@ def answer_for(
                 canary.note(answer, by_canary=True)
                 return answer
     try:
-        answer = answer_of(request, live, principal, telemetry, deadline)
+        answer = answer_of(request, live, principal, telemetry, deadline, look)
     except PlumblineError as e:
         if not _callers_own(e):
             canary.note(None, by_canary=False)
         raise
-    canary.note(answer, by_canary=False)
+    if look.result != "hit":  # which would be held against a canary, whose answers are not kept
+        canary.note(answer, by_canary=False)
     return answer
 
 
@@ -59,18 +67,33 @@ def _callers_own(error: Exception) -> bool:
     return isinstance(error, FilterInvalid | WrongUsage | DeadlineExceeded)
 
 
-def answer_of(request: SearchRequest, live: LiveRelease, principal: Principal, telemetry: Telemetry, deadline: Deadline) -> SearchAnswer:
+def answer_of(
+    request: SearchRequest, live: LiveRelease, principal: Principal, telemetry: Telemetry, deadline: Deadline, look: Look
+) -> SearchAnswer:
     """One search on one release, which stays open until the answer is complete."""
     with live.acquire() as serving:
-        return answer_from(serving, request, release_asked_for(request.as_of, serving), principal, telemetry, deadline)
+        return answer_from(serving, request, release_asked_for(request.as_of, serving), principal, telemetry, deadline, look)
 
 
 def answer_from(
-    serving: Serving, request: SearchRequest, release: ReleaseRef, principal: Principal, telemetry: Telemetry, deadline: Deadline
+    serving: Serving,
+    request: SearchRequest,
+    release: ReleaseRef,
+    principal: Principal,
+    telemetry: Telemetry,
+    deadline: Deadline,
+    look: Look,
 ) -> SearchAnswer:
-    """The same on a release that is open, with the cursor of the next page and, where nothing was found, why that may be."""
+    """The same on a release that is open, with the cursor of the next page and, where nothing was found, why that may be.
+
+    Cursors and reasons are made for each answer, kept or not: the one is signed and ends, the others change beside releases.
+    """
     loaded = serving.loaded
-    answer = loaded.searcher.search(request, release, principal, deadline=deadline)
+
+    def search() -> SearchAnswer:
+        return loaded.searcher.search(request, release, principal, deadline=deadline)
+
+    answer = serving.answers.answer(request, release, principal, loaded, search, look)
     answer = _pinned_on(answer, Pinned(release.revision, loaded.record.revision, 0), request, principal, serving.home)
     if answer.hits:
         return answer
@@ -105,14 +128,32 @@ def release_asked_for(as_of: int | datetime | None, serving: Serving) -> Release
 
 
 def why_nothing(sources: list[str], serving: Serving, principal: Principal, telemetry: Telemetry) -> list[Hint]:
-    """Sources of the tenant whose newest documents the answer could not have held: held back by a gate, or quarantined."""
+    """Sources whose newest documents the answer could not have held: held back by a gate, or quarantined.
+
+    Told are those of which whoever asks may see something, and all of the tenant's to the scope ``governance``.
+    """
     try:
-        quarantined = serving.home.catalog.quarantined()
+        quarantined, lanes = serving.home.catalog.quarantined(), serving.home.catalog.lane_tenants()
     except PlumblineError as e:  # a hint is not worth an answer
         telemetry.log.warning("no quarantine hint", slug=e.slug, what=e.what)
-        quarantined = {}
+        quarantined, lanes = {}, {}
     manifest, tenant = serving.loaded.manifest, principal.tenant
-    return why_missing(held_for(manifest, tenant), quarantined_for(quarantined, manifest, tenant), set(sources))
+    held, unread = held_for(manifest, tenant), quarantined_for(quarantined, manifest, tenant, lanes)
+    if "governance" not in principal.scopes:
+        heard_of = _seen_sources({*(each.source for each in held), *unread}, serving, principal)
+        held = [each for each in held if each.source in heard_of]
+        unread = {source: count for source, count in unread.items() if source in heard_of}
+    return why_missing(held, unread, set(sources))
+
+
+def _seen_sources(sources: set[str], serving: Serving, principal: Principal) -> set[str]:
+    """Those of which something is to be seen; none while the engine cannot be asked."""
+    loaded = serving.loaded
+    try:
+        sight = loaded.searcher.sight(loaded.record.revision, principal)
+        return {source for source in sources if loaded.reader.count(replace(sight, filters=Filters(sources=[source])))}
+    except PlumblineError:
+        return set()
 
 
 def _next_page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -52,6 +53,9 @@ class StoredPoint(BaseModel):
     vector_key: str
     valid_from: int
     valid_to: int
+
+
+OF_THE_WHOLE: Final = "It is about the whole release, which takes the scope `governance`."
 
 
 class Graph:
@@ -170,6 +174,19 @@ def add_verdicts(graph: Graph, record: ReleaseRecord, verdicts: Iterable[Verdict
             source = graph.add(SourceNode(key=f"source:{verdict.subject}@{record.revision}", source=verdict.subject, pin=pin))
             graph.link(release, "made_of", source)
             graph.link(check, "judged", source)
+
+
+def without_wholes(found: Lineage) -> Lineage:
+    """The same graph for whoever may not look at releases: what these hold as a whole counts documents that may not be read."""
+
+    def told(node: AnyNode) -> AnyNode:
+        if isinstance(node, ReleaseNode):
+            return node.model_copy(update={"counts": None, "held": (), "reasons": ()})
+        if isinstance(node, CheckNode) and node.subject == "candidate":
+            return node.model_copy(update={"summary": OF_THE_WHOLE})
+        return node
+
+    return found.model_copy(update={"nodes": [told(node) for node in found.nodes]})
 
 
 def _run(graph: Graph, run_id: str) -> str:

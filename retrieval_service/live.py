@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from retrieval_service.answer_cache import AnswerCache
 from retrieval_service.problems import Starting, describe
 from retrieval_service.telemetry import Telemetry
 from retrieval_service.withheld import FollowedOverlay
@@ -57,6 +58,7 @@ class Serving:
     loaded: LoadedRelease
     home: Home
     loaded_at: datetime
+    answers: AnswerCache
     _users: int = field(default=0, repr=False)
 
 
@@ -81,6 +83,7 @@ class LiveRelease:
     ) -> None:
         self.overlay = FollowedOverlay(telemetry, clock)
         """What may not be read now. Every release that this opens asks it."""
+        self._answers = AnswerCache(settings.answer_cache_mb, telemetry, lambda: self.overlay.version)
         self._also = also
         self._settings = settings
         self._telemetry = telemetry
@@ -243,9 +246,10 @@ class LiveRelease:
             self._refuse(pointer, self._explained(e, f"Release {live}"))
             return
         with self._lock:
-            old, self._serving = self._serving, Serving(loaded=loaded, home=home, loaded_at=now())
+            old, self._serving = self._serving, Serving(loaded=loaded, home=home, loaded_at=now(), answers=self._answers)
             if old is not None:
                 self._draining.append(old)
+        self._answers.clear()
         self._pointer, self._failure, self._failed_pointer = pointer, None, None
         self._telemetry.swaps.inc()
         self._telemetry.log.info("serving", release=live, replaced=old.loaded.record.revision if old else None)

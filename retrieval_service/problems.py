@@ -16,6 +16,10 @@ from search_index.errors import PlumblineError
 from search_index.model.problem import FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
+FIELDS_SHOWN = 50
+"""Fields that one problem lists: a body of a megabyte may have a hundred thousand that do not validate."""
+LONGEST_FIELD = 200
+"""Code points of a field's place, and of what is said of it; both may hold what was sent."""
 RETRY_AFTER = {
     "access-unknown": "1",
     "overloaded": "1",
@@ -123,12 +127,16 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # Only where and what: pydantic's own errors repeat the input, which may be a query someone typed.
-    fields = [FieldProblem(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
+    found = error.errors()
+    fields = [
+        FieldProblem(field=".".join(map(str, e["loc"]))[:LONGEST_FIELD], message=e["msg"][:LONGEST_FIELD]) for e in found[:FIELDS_SHOWN]
+    ]
+    more = f", and {len(found) - len(fields)} more" if len(found) > len(fields) else ""
     return problem_response(
         request_id_of(request.scope),
         "invalid-request",
         422,
-        f"{len(fields)} field{'s do' if len(fields) > 1 else ' does'} not validate: {', '.join(f.field for f in fields)}.",
+        f"{len(found)} field{'s do' if len(found) > 1 else ' does'} not validate: {', '.join(f.field for f in fields)}{more}.",
         "Correct the fields listed under `errors`; `/openapi.json` describes them.",
         fields,
     )
@@ -136,11 +144,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = str(request.scope["path"])[:LONGEST_FIELD]
     slug, detail, remedy = {
         400: ("body-unreadable", "The body cannot be read as JSON.", "Send one JSON object, not nested deeper than some dozen levels."),
         413: ("body-too-large", "The body is larger than the service reads.", "Send less; PLUMBLINE_MAX_BODY sets the limit."),
-        404: ("no-such-route", f"There is nothing at {request.url.path}.", "`/openapi.json` lists what there is."),
-        405: ("method-not-allowed", f"{request.url.path} does not take {request.method}.", "The header `Allow` says what it takes."),
+        404: ("no-such-route", f"There is nothing at {path}.", "`/openapi.json` lists what there is."),
+        405: ("method-not-allowed", f"{path} does not take {request.method}.", "The header `Allow` says what it takes."),
     }.get(error.status_code, ("http", error.detail, ""))
     return problem_response(request_id_of(request.scope), slug, error.status_code, detail, remedy, headers=error.headers)
 

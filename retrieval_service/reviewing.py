@@ -20,7 +20,7 @@ def readable(items: Sequence[ReviewItem], reader: IndexReader, sight: Visibility
     if not items:
         return []
     documents = frozenset(reader.documents(sight))
-    chunks = _seen_chunks(items, reader, documents)
+    chunks = _seen_chunks(items, reader, sight, documents)
     return [
         item.model_copy(
             update={
@@ -32,12 +32,16 @@ def readable(items: Sequence[ReviewItem], reader: IndexReader, sight: Visibility
     ]
 
 
-def _seen_chunks(items: Sequence[ReviewItem], reader: IndexReader, documents: frozenset[str]) -> frozenset[str]:
-    """Those of the named passages that stand, or stood, in a document that may be seen."""
+def _seen_chunks(items: Sequence[ReviewItem], reader: IndexReader, sight: Visibility, documents: frozenset[str]) -> frozenset[str]:
+    """Those of the named passages that stand, or stood, in a document that may be seen, for some group that may see it."""
     named = {chunk for item in items for chunk in item.chunks} | {s.chunk_id for item in items for s in item.feedback if s.chunk_id}
-    ledger = reader.ledger().select(["chunk_id", "document_id"])
+    ledger = reader.ledger().select(["chunk_id", "document_id", "tenant", "access"])
     rows = ledger.filter(pc.is_in(ledger["chunk_id"], pa.array(sorted(named), pa.string()))).to_pylist()
-    return frozenset(row["chunk_id"] for row in rows if row["document_id"] in documents)
+    return frozenset(
+        row["chunk_id"]
+        for row in rows
+        if row["document_id"] in documents and row["tenant"] == sight.tenant and not sight.groups.isdisjoint(row["access"])
+    )
 
 
 def _readable(said: Feedback, chunks: frozenset[str], documents: frozenset[str]) -> Feedback:

@@ -7,6 +7,7 @@ import time
 
 from retrieval_service.problems import describe
 from retrieval_service.telemetry import Telemetry
+from search_index.engine.memory_reader import shown
 from search_index.errors import NotInMemory
 from search_index.searcher import Searcher
 
@@ -47,6 +48,6 @@ class PassagesStandingBy:
         except Exception as e:  # noqa: BLE001 - without it the engine answers as ever; closed by the next release, it is no failure
             self._telemetry.log.warning("nothing stands by", release=self._revision, **describe(e))
         else:
-            passages = self._memory.reader.ledger().num_rows
+            passages = shown(self._memory.reader.ledger(), self._revision).num_rows
             took = round(time.perf_counter() - began, 2)
             self._telemetry.log.info("passages stand by in memory", release=self._revision, passages=passages, seconds=took)

@@ -23,6 +23,7 @@ from search_index.model.usage import UNSURE_BELOW
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -54,6 +55,7 @@ class Telemetry:
         )
         self.zero_results = Counter("plumbline_zero_results", "Searches without a hit", ["mode"], registry=self.registry)
         self.degraded = Counter("plumbline_degraded", "Answers that an arm was left out of", ["arm"], registry=self.registry)
+        self.cache = Counter("plumbline_cache", "Searches by whether their answer was kept from before", ["result"], registry=self.registry)
         self.waiting = Gauge("plumbline_searches_waiting", "Searches waiting for a worker", registry=self.registry)
         self.live_revision = Gauge("plumbline_live_revision", "Revision that answers, 0 when none does", registry=self.registry)
         self.release_age_seconds = Gauge(
@@ -182,7 +184,8 @@ class RequestTelemetry:
             finally:
                 # The pattern of the route, not the path: a path is a label without bound.
                 route = str(getattr(scope.get("route"), "path", "unmatched"))
-                self._telemetry.requests.labels(route, scope["method"] if route != "unmatched" else "any", str(status)).inc()
+                method = scope["method"] if route != "unmatched" and scope["method"] in _METHODS else "any"  # of which there are few
+                self._telemetry.requests.labels(route, method, str(status)).inc()
                 if failed := class_of(status or 500, str(scope["state"].get("problem", ""))):
                     self._telemetry.errors.labels(failed).inc()
                 took_ms = round((time.perf_counter() - started) * 1000, 2)

@@ -57,6 +57,11 @@ class FollowedOverlay:
             overlay = self._next_reading()
         return overlay.withheld_from(principal)
 
+    @property
+    def version(self) -> int:
+        """Which one holds, as it was last read; 0 where it never was."""
+        return self._overlay.version if self._overlay is not None else 0
+
     def check(self) -> None:
         """Whether anything can be answered, for probes; waits for nothing.
 

@@ -42,6 +42,8 @@ _STOP_WORDS = {
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = rf"[^\W{_UNSPACED}]+"
 _TOKEN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:(?<=\d)[.,:/-](?=\d){_WORD})*")
+_LONGEST_KEPT = 64
+"""Code points of a word whose stem is remembered: longer ones are no words, and whoever asks for many of them must not fill the memory."""
 _local = threading.local()
 
 
@@ -117,8 +119,12 @@ def words_in(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)]
 
 
-@lru_cache(maxsize=1 << 18)
 def _stem(word: str, language: str) -> str:
+    return _known_stem(word, language) if len(word) <= _LONGEST_KEPT else _known_stem.__wrapped__(word, language)
+
+
+@lru_cache(maxsize=1 << 18)
+def _known_stem(word: str, language: str) -> str:
     # A Snowball stemmer must not be used by two threads at once.
     stemmers: dict[str, Stemmer.Stemmer] | None = getattr(_local, "stemmers", None)
     if stemmers is None:
@@ -128,9 +134,13 @@ def _stem(word: str, language: str) -> str:
     return str(stemmers[language].stemWord(word))
 
 
-@lru_cache(maxsize=1 << 18)
 def term_id(stem: str) -> int:
     """The dimension a stem has in a sparse vector: 32 bits of blake2b. Stems that collide count as one term."""
+    return _known_id(stem) if len(stem) <= _LONGEST_KEPT else _known_id.__wrapped__(stem)
+
+
+@lru_cache(maxsize=1 << 18)
+def _known_id(stem: str) -> int:
     return int.from_bytes(hashlib.blake2b(stem.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "little")
 
 

@@ -26,8 +26,8 @@ def hints_of(reader: IndexReader, ranked: Ranked, visibility: Visibility, answer
             hints.append(Hint(code="nothing_indexed", message="Nothing that you may read is indexed in this release."))
         elif visibility.filters.model_dump(exclude_defaults=True) and not reader.count(visibility):
             hints.append(Hint(code="all_filtered_out", message="No passage meets the filters; take one away."))
-        elif not ranked.known_terms and ranked.known_terms is not None:
-            hints.append(Hint(code="no_terms_known", message="No word of the query occurs in this release; ask with other words."))
+        elif ranked.words_known is False:
+            hints.append(Hint(code="no_terms_known", message="No word of the query occurs in what you may read; ask with other words."))
     if answerable is False:
         hints.append(Hint(code="no_good_answer", message="The index seems to hold nothing on this; the hits are the nearest there is."))
     elif answerable is None and ranked.best_cosine is not None and ranked.best_cosine < LOW_COSINE:

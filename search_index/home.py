@@ -72,7 +72,7 @@ class Home:
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             key = secrets.token_bytes(32)
-            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}")  # two threads of one process may be first
             partial.write_text(key.hex())
             partial.chmod(0o600)
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from search_index.deadline import NEVER, Deadline
 from search_index.engine.interface import Ids, IndexReader, Scored, Vector, Visibility
 from search_index.errors import ArmsUnavailable, DeadlineExceeded
 from search_index.fusion import Feedback, Ranking, Scores, best_first, by_max, centred, convex, reciprocal_rank
+from search_index.model.filters import Filters
 from search_index.model.search import Arm, Degraded, Mode, Part, Stage
 from search_index.verbatim import LEAST_WORDS, quotedness, words
 
@@ -65,7 +66,8 @@ class Ranked:
     """Points, best first.
 
     ``arms`` holds each arm's own scores, and a reranker's, for the points it brought or scored. ``exhausted`` says that no arm has
-    more candidates. ``best_cosine`` and ``known_terms`` are None where that arm did not answer. ``trace`` is None where only one arm did.
+    more candidates. ``best_cosine`` and ``words_known`` are None where that arm did not answer; the second says whether anything that may
+    be seen, whatever the filters, has a word of the query. ``trace`` is None where only one arm did.
     """
 
     ids: list[str]
@@ -73,7 +75,7 @@ class Ranked:
     arms: dict[Part, dict[str, float]]
     exhausted: bool
     best_cosine: float | None = None
-    known_terms: int | None = None
+    words_known: bool | None = None
     degraded: list[Degraded] = field(default_factory=list)
     trace: Trace | None = None
 
@@ -227,7 +229,7 @@ class Ranker:
             arms={**({"dense": meaning[0].known} if meaning else {}), **({"sparse": worded[0].known} if worded else {})},
             exhausted=all(len(answered[1].ids) < asked.depth for answered in (meaning, worded) if answered),
             best_cosine=float(meaning[1].scores[0]) if meaning and meaning[1].ids else None,
-            known_terms=len(worded[0].ids) if worded else None,
+            words_known=self._known(*worded, asked) if worded else None,
             degraded=[Degraded(arm=stage, reason=LATE) for stage in asked.late],
             trace=trace,
         )
@@ -237,6 +239,13 @@ class Ranker:
             sparse = self._sparse(asked.query, asked.visibility)
             asked.worded = sparse, sparse.candidates(asked.visibility, asked.depth)
         return asked.worded
+
+    def _known(self, sparse: _Sparse, found: Scored, asked: _Asked) -> bool:
+        """Of what may be seen, not of the term statistics: those count words of passages that may not be read."""
+        if found.ids or not len(sparse.ids):
+            return bool(found.ids)
+        with _asking("sparse", self.gate, "find"):
+            return bool(self.reader.sparse(sparse.ids, sparse.weights, replace(asked.visibility, filters=Filters()), 1).ids)
 
     def _meaning(self, asked: _Asked) -> tuple[_Dense, Scored] | None:
         if not asked.in_time("dense"):

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     dagster_port: int = 3000
+    service_url: str | None = Field(None, pattern="^https?://", description="where the service is that probes ask; default: host and port")
+    probe_key: SecretStr | None = Field(None, description="key that probes ask with")
     allow_anonymous: bool = Field(False, description="let those who send no key search what `everyone` may read, wherever they ask from")
     oidc_issuer: str | None = Field(
         None, description="OpenID Connect issuer whose tokens are taken beside keys: https, exactly as in `iss`"
@@ -67,6 +69,9 @@ class Settings(BaseSettings):
         ge=0,
         description="passages of a release that the service keeps in memory as well, to answer by their words while the engine does not;"
         " a release of more is not kept. About 25 MB for a thousand; 0: none",
+    )
+    answer_cache_mb: float = Field(
+        16, ge=0, description="megabytes of answers that the service keeps for whoever asks the same again; 0: none"
     )
     max_body: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
     webhook_url: str | None = Field(None, description="where alerts are posted; several addresses with commas between them")
@@ -94,6 +99,12 @@ class Settings(BaseSettings):
     def root(self) -> Path:
         """The home as an absolute path."""
         return self.home.expanduser().resolve()
+
+    @property
+    def address(self) -> str:
+        """Where the service of this home answers, as somebody on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     @property
     def contract_folders(self) -> list[Path]:

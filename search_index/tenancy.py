@@ -24,10 +24,20 @@ def held_for(manifest: Manifest, tenant: str) -> list[Held]:
     return [held for held in manifest.held if held.tenant == tenant or (whole and held.tenant is None)]
 
 
-def quarantined_for(quarantined: Mapping[str, int], manifest: Manifest, tenant: str) -> dict[str, int]:
-    """Unreadable files of the sources that the tenant may know of."""
-    known = {held.source: held.tenant for held in manifest.held} | {source: pin.tenant for source, pin in manifest.sources.items()}
-    unknown = tenant if is_whole(manifest, tenant) else None
+def quarantined_for(
+    quarantined: Mapping[str, int], manifest: Manifest | None, tenant: str, lanes: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Unreadable files of the sources that the tenant may know of.
+
+    Args:
+        manifest: of the live release; None while there is none.
+        lanes: whose sources are going by their lanes, which know it sooner.
+    """
+    known: dict[str, str | None] = {}
+    if manifest is not None:
+        known |= {held.source: held.tenant for held in manifest.held} | {source: pin.tenant for source, pin in manifest.sources.items()}
+    known |= lanes or {}
+    unknown = tenant if manifest is not None and is_whole(manifest, tenant) else None
     return {source: count for source, count in quarantined.items() if (known.get(source) or unknown) == tenant}
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
 AlertKind = Literal[
-    "published", "held", "refused", "failed", "stale", "fresh", "drift", "rolled_back", "frozen", "overridden", "resumed"
+    "published", "held", "refused", "failed", "stale", "fresh", "drift", "rolled_back", "frozen", "overridden", "resumed", "probe"
 ]  # fmt: skip
 BUDGET_S = 4.0
 """What a run spends at most on delivering; what is not delivered by then is delivered later."""

@@ -13,6 +13,7 @@ from pipelines.alerts.messages import Alert, send
 from pipelines.automation.freshness import Freshness
 from pipelines.release.outcomes import Decision
 from search_index.model.release import digest_of
+from search_index.model.service_probe import ServiceProbe
 from search_index.settings import Settings
 
 
@@ -74,6 +75,40 @@ def alert_drift(settings: Settings, source: str, asset: str, drifted: Mapping[st
         send(settings, [_drift(settings, source, asset, drifted)], log)
     standing = {name: digest for name, digest in before.items() if name != source} | ({source: now} if drifted else {})
     _remember(settings, told | {"drift": standing}, log)
+
+
+def alert_probe(settings: Settings, found: ServiceProbe, before: ServiceProbe | None, log: Callable[[str], None]) -> None:
+    """Tell that the running service stopped answering, or answers worse than it should, and when it is well again; each once.
+
+    Args:
+        before: what the probe before found. Where that found no service either, there may be none on purpose, and nobody is told.
+    """
+    if not settings.webhook_urls:
+        return
+    told = _told(settings)
+    known = dict(told.get("probe", {})).get("service", "")
+    stopped = not found.reachable and (known == "unreachable" or (before is not None and before.reachable))
+    standing = "unreachable" if stopped else digest_of(sorted(found.problems)) if found.problems else ""
+    if standing == known or not (found.reachable or stopped):
+        return
+    what = found.why if stopped else "; ".join(found.problems.values())
+    send(settings, [_probe(settings, found, what)], log)
+    _remember(settings, told | {"probe": {"service": standing} if standing else {}}, log)
+
+
+def _probe(settings: Settings, found: ServiceProbe, what: str) -> Alert:
+    facts: dict[str, Json] = {
+        "revision": found.revision,
+        "asked": found.asked,
+        "answered": found.answered,
+        "degraded": found.degraded,
+        "ndcg@10": found.measures.get("ndcg@10"),
+        "recorded": found.recorded,
+        "problems": list[Json](sorted(found.problems)),
+    }
+    said = f"The search service does not answer as it should: {what}." if what else "The search service answers as it should again."
+    remedy = "Look at `plumbline status`, the service's log and its `/health/ready`." if what else ""
+    return Alert(kind="probe", subject="service", what=said, remedy=remedy, facts=facts, link=_asset(settings, "service_probe"))
 
 
 def _held(settings: Settings, source: str, reasons: list[str]) -> Alert:

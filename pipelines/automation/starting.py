@@ -27,7 +27,7 @@ BUCKETED_TAG = "plumbline/bucketed"
 """On the assets that are partitioned."""
 OVERSIGHT_TAG = "plumbline/oversight"
 """On the assets that look at what is live and are part of no ingest: they read only, and hold no lease."""
-OVERSIGHT = frozenset({"drift", "query_drift", "audit_report", "evaluation_report"})
+OVERSIGHT = frozenset({"drift", "query_drift", "audit_report", "evaluation_report", "service_probe"})
 """The last part of such an asset's key."""
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 

@@ -19,6 +19,7 @@ from quality_checks.golden import GoldenSet
 from quality_checks.index_checks import ExpectedChunk, ExpectedIndex, Finding
 from quality_checks.known_items import TOP, KnownItem, known_items, lost_by_mode
 from quality_checks.metrics import ALL_MEASURES
+from quality_checks.service_probe import sampled
 from search_index.confidence import Calibration, Confidence
 from search_index.engine.interface import Payload
 from search_index.home import open_release, searcher_of
@@ -97,6 +98,7 @@ def evaluate_candidate(workspace: Workspace, staged: StagedCandidate, run_id: st
         "modes": {mode: result.summary(ALL_MEASURES) for mode, result in results.items()},
         "by": by_group(judged, results),
         "against_arms": against_arms(results),
+        "probed": _probed(results.get("hybrid")),
         "against_live": regression.evidence,
         "known_items": known.evidence,
         "calibration": calibration.model_dump(mode="json") if calibration else None,
@@ -168,6 +170,12 @@ def _resolve(judged: Sequence[Judged]) -> Finding:
     stale = [f"{one.golden.name}/{s.query}: {s.document}: {s.reason}" for one in judged for s in one.resolved.stale]
     problem = f"{len(stale)} judgements are stale" if stale else None
     return Finding(problem, {"stale": len(stale), "which": list(stale[:STALE_SHOWN])})
+
+
+def _probed(hybrid: ModeResult | None) -> dict[str, Json]:
+    """nDCG@10 of the queries that probes of the running service ask."""
+    values = hybrid.values["ndcg@10"] if hybrid else {}
+    return {name: round(values[name], 5) for name in sampled(values)}
 
 
 def _floor(hybrid: ModeResult | None, floor: float) -> Finding:

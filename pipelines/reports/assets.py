@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.alerts.sending import alert_drift
+from pipelines.alerts.sending import alert_drift, alert_probe
 from pipelines.automation.starting import OVERSIGHT_TAG, STARTED_BY
 from pipelines.failing import explained
 from pipelines.release.assets import RELEASE_ASSET
@@ -18,8 +18,10 @@ from pipelines.reports.audit_page import audit_page
 from pipelines.reports.drift import FAMILIES, drift_of
 from pipelines.reports.evaluation import evaluation_page, live_evaluation
 from pipelines.reports.query_drift import QUERY_FAMILIES, query_drift
+from pipelines.reports.service_probe import probe_service
 from pipelines.reports.writing import write_report
 from pipelines.show.drift import check_name, check_results, drift_metadata, query_check_results, query_drift_metadata
+from pipelines.show.probe import ANSWERS_WELL, probe_check, probe_metadata
 from pipelines.show.quality import worst_table
 from pipelines.workspace import Workspace
 from search_index.model.release import digest_of, now
@@ -28,6 +30,7 @@ GROUP = "oversight"
 AUDIT = dg.AssetKey("audit_report")
 EVALUATION = dg.AssetKey("evaluation_report")
 QUERY_DRIFT = dg.AssetKey("query_drift")
+PROBE = dg.AssetKey("service_probe")
 _TAGS = {OVERSIGHT_TAG: "yes"}
 _OWNERS = ["team:plumbline"]
 
@@ -141,10 +144,38 @@ def evaluation_report(context: dg.AssetExecutionContext, reading: dg.ResourcePar
     )
 
 
+@dg.asset(
+    key=PROBE,
+    deps=[RELEASE_ASSET],
+    group_name=GROUP,
+    owners=_OWNERS,
+    kinds={"python"},
+    tags=_TAGS,
+    code_version="1",
+    description="Golden queries asked of the running service, as anyone asks it. Where none runs it says so. Warnings only.",
+    check_specs=[
+        dg.AssetCheckSpec(ANSWERS_WELL, asset=PROBE, description="The running service answers as its release did when evaluated.")
+    ],
+)
+def service_probe(context: dg.AssetExecutionContext, reading: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Ask the service, and write down what came back."""
+    with explained(reading.settings, context):
+        before = reading.home.catalog.last_probe()
+        found = probe_service(reading, now())
+        reading.home.catalog.add_probe(found)
+    alert_probe(reading.settings, found, before, context.log.warning)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest_of([found.reachable, found.revision, sorted(found.problems)])[:16]),
+        metadata=probe_metadata(found),
+        check_results=[probe_check(found, PROBE)],
+    )
+
+
 def oversight_schedules(sources: Sequence[str]) -> list[dg.ScheduleDefinition]:
-    """Drift every day, the audit every Monday, the evaluation on the first of the month: hours after the daily ingest."""
+    """A probe every hour, drift every day, the audit on Mondays, the evaluation on the first of a month: hours after the daily ingest."""
     drifting = [QUERY_DRIFT, *(drift_key(source) for source in sources)]
     return [
+        _scheduled("probe_hourly", [PROBE], "15 * * * *", "Asks golden queries of the running service."),
         _scheduled("drift_daily", drifting, "30 5 * * *", "Looks whether what people ask, or a source, drifts."),
         _scheduled("audit_weekly", [AUDIT], "30 6 * * 1", "Writes the state of the home to `reports`."),
         _scheduled("evaluation_monthly", [EVALUATION], "30 7 1 * *", "Measures the live release and writes it to `reports`."),

@@ -17,7 +17,7 @@ LOW_DISK_BYTES = 2_000_000_000
 
 def advise(facts: Facts) -> list[Advice]:
     """A symptom, its cause and a remedy each, the gravest first; empty when all is well."""
-    return [*_of_publishing(facts), *_of_overrides(facts), *_of_sources(facts), *_of_service(facts), *_of_house(facts)]
+    return [*_of_publishing(facts), *_of_overrides(facts), *_of_sources(facts), *_of_service(facts), *_of_probe(facts), *_of_house(facts)]
 
 
 def _of_publishing(facts: Facts) -> Iterator[Advice]:
@@ -110,6 +110,13 @@ def _of_service(facts: Facts) -> Iterator[Advice]:
     if facts.trouble is not None:
         what, why, remedy = facts.trouble
         yield Advice(f"The search service does not serve what it should: {what}.", remedy, why)
+
+
+def _of_probe(facts: Facts) -> Iterator[Advice]:
+    if facts.probe is not None and facts.probe.problems:
+        symptom = f"Golden queries asked of the search service at {facts.probe.at:%Y-%m-%d %H:%M} UTC were not answered as they should be."
+        command = "look at the service's log; to ask again: the asset `service_probe` in the Dagster UI"
+        yield Advice(symptom, command, "; ".join(facts.probe.problems.values()))
 
 
 def _of_house(facts: Facts) -> Iterator[Advice]:

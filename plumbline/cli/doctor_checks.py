@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from plumbline.cli.output import counted
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from search_index.settings import Settings
 
 LEAST_ROOM_BYTES = 500_000_000
+EXPIRES_SOON = timedelta(days=14)
+PROBE_TELLS_FOR = timedelta(hours=3)
+"""A probe an hour: an older one says nothing of what runs now."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ def examine(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     home = Home(settings)
     yield _look("catalog", lambda: _catalog(home))
     yield _look("signatures", lambda: _signatures(home))
+    yield _look("keys", lambda: _keys(home))
+    yield _look("probes", lambda: _probes(home))
     yield _look("index", lambda: _index(home, deep=deep))
     if deep:
         yield _look("tables", lambda: _tables(home))
@@ -123,6 +129,44 @@ def _signatures(home: Home) -> str:
     for record in retained:
         trusted_manifest(home, record)
     return f"those of {counted(len(retained), 'retained release')} hold"
+
+
+def _keys(home: Home) -> str:
+    """A key that was altered is a fault; one that expires soon is said, so that it is rotated in time."""
+    from search_index.model.release import now
+
+    at, keys = now(), home.catalog.api_keys()
+    altered = [f"{key.id} ({key.name})" for key in keys if key.state(at) == "altered"]
+    if altered:
+        raise _Fault(
+            f"Not what was signed, so they open nothing: {', '.join(altered)}. Somebody edited the catalog, or the signing key is another.",
+            "Find out who, then `plumbline keys revoke ID` and make new ones.",
+        )
+    active = [key for key in keys if key.state(at) == "active"]
+    soon = [
+        f"{key.id} ({key.name}) on {key.expires_at:%Y-%m-%d}"
+        for key in active
+        if key.expires_at is not None and key.expires_at - at < EXPIRES_SOON
+    ]
+    said = f"{counted(len(active), 'active key')}, all as signed" if active else "there is no active key"
+    return f"{said}; expiring soon: {', '.join(soon)}, `plumbline keys create` makes others" if soon else said
+
+
+def _probes(home: Home) -> str:
+    from search_index.model.release import now
+
+    probe = home.catalog.last_probe()
+    if probe is None:
+        return "the running service was not probed yet; Dagster does it every hour"
+    when = f"at {probe.at:%Y-%m-%d %H:%M} UTC"
+    if probe.problems and now() - probe.at < PROBE_TELLS_FOR:
+        raise _Fault(
+            f"{when} the running service did not answer as it should: {'; '.join(probe.problems.values())}.",
+            "Look at the service's log and its /health/ready; the asset `service_probe` asks again.",
+        )
+    if not probe.reachable:
+        return f"{when} {probe.why}"
+    return f"{when} release {probe.revision} answered {probe.answered} of {probe.asked} golden queries"
 
 
 def _live(home: Home) -> Manifest | None:

@@ -12,6 +12,7 @@ from plumbline.up import UpState
 if TYPE_CHECKING:
     from search_index.model.operating import Canary, EndedCanary, Freeze, Override
     from search_index.model.overlay import Why
+    from search_index.model.service_probe import ServiceProbe
     from search_index.model.state import Change
 
 
@@ -95,6 +96,7 @@ class Facts:
     service: str | None = None
     port: int = 0
     trouble: tuple[str, str, str] | None = None
+    probe: ServiceProbe | None = None
     up: UpState | None = None
     writer: str | None = None
     undelivered: list[str] = field(default_factory=list)
@@ -123,6 +125,7 @@ class Facts:
             "disk": {f"{name}_bytes": size for name, size in self.disk.items()},
             "service": self.service,
             "trouble": dict(zip(("what", "why", "remedy"), self.trouble, strict=True)) if self.trouble else None,
+            "probe": self.probe.model_dump(mode="json") if self.probe else None,
             "up": asdict(self.up) if self.up else None,
             "writer": self.writer,
             "undelivered_alerts": self.undelivered,

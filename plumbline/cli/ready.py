@@ -18,8 +18,7 @@ _TIMEOUT_S = 10.0
 
 def address_of(settings: Settings) -> str:
     """Where the service answers, as someone on this machine reaches it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}"
+    return settings.address
 
 
 def dagster_address(settings: Settings) -> str:

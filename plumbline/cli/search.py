@@ -112,7 +112,8 @@ def ask(settings: Settings, asked: dict[str, object], tenant: str = "default") -
         from search_index.hints import why_missing
         from search_index.tenancy import held_for, quarantined_for
 
-        held, quarantined = held_for(loaded.manifest, tenant), quarantined_for(home.catalog.quarantined(), loaded.manifest, tenant)
+        held = held_for(loaded.manifest, tenant)
+        quarantined = quarantined_for(home.catalog.quarantined(), loaded.manifest, tenant, home.catalog.lane_tenants())
         missing = why_missing(held, quarantined, set(request.filters.sources))
         return answer.model_copy(update={"hints": [*answer.hints, *missing]})
     finally:

@@ -34,6 +34,8 @@ def _show(facts: Facts) -> None:
     _line("home", facts.home)
     _show_release(facts)
     _line("service", f"answers at {facts.service}" if facts.service else "not running", "" if facts.service else "dim")
+    if facts.probe is not None and facts.probe.problems:
+        _line("probe", f"{facts.probe.at:%Y-%m-%d %H:%M} UTC: {'; '.join(facts.probe.problems.values())}", "yellow")
     if facts.up is not None:
         _line("up", f"process {facts.up.pid}, Dagster at {facts.up.dagster}")
     if facts.writer:

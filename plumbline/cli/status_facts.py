@@ -69,6 +69,7 @@ def _from_catalog(settings: Settings, home: Home, facts: Facts) -> None:
     if newest is not None and newest.status == "rejected":
         facts.last_refused = (newest.revision, newest.reasons)
     facts.overlaid = catalog.overlaid()
+    facts.probe = catalog.last_probe()
     facts.waiting = [change for change in catalog.changes() if change.accepted_at is None]
     facts.quarantine = quarantined_documents(settings, catalog.quarantined())
     _sources(settings, catalog, record, facts)

@@ -38,7 +38,8 @@ def parts_of(question: str) -> list[str]:
     >>> parts_of("What was paid to the builder, and how was the loan secured?")
     ['What was paid to the builder', 'how was the loan secured?']
     """
-    parts = [stripped for part in _BREAKS.split(question) if (stripped := part.strip(" ,;"))]
+    # One blank for many: the pattern tries each of them as the beginning of a break.
+    parts = [stripped for part in _BREAKS.split(re.sub(r"\s{2,}", " ", question)) if (stripped := part.strip(" ,;"))]
     return parts[:MOST] if len(parts) > 1 and all(map(enough, parts)) else [question]
 
 

@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
 _YEAR: Final = r"(?P<{0}>(?:19|20)\d\d)"
+# (?a:...): without it a long s or a dotless i counts as s or i where case is ignored, and what is then found is no name of a month.
 _MONTH: Final = (
-    r"(?P<{0}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?)\.?"
+    r"(?P<{0}>(?a:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    r"|dec(?:ember)?))\.?"
 )
 _GAP: Final = r"[\s_,./-]*"
 _QUARTER: Final = (
-    r"(?:q\s?(?P<{0}>[1-4])|(?P<{0}b>[1-4])q|(?P<{0}c>first|second|third|fourth|1st|2nd|3rd|4th)[\s_-]+(?:fiscal[\s_-]+)?quarter)"
+    r"(?:q\s?(?P<{0}>[1-4])|(?P<{0}b>[1-4])q|(?P<{0}c>(?a:first|second|third|fourth|1st|2nd|3rd|4th))[\s_-]+(?:fiscal[\s_-]+)?quarter)"
 )
 _FISCAL: Final = r"(?:of\s+)?(?:the\s+)?(?:(?:fiscal|financial)\s+(?:year\s+)?|fy\s?)?"
 _PATTERN: Final = re.compile(

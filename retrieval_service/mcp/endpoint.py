@@ -11,9 +11,10 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from fastapi import BackgroundTasks, FastAPI
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from retrieval_service.access.authority import Authority
 from retrieval_service.access.exposure import is_name_of_this_machine
@@ -35,6 +36,18 @@ class OriginRefused(PlumblineError):
 
     slug = "origin-refused"
     status = 403
+
+
+class MessageRefused(PlumblineError):
+    """A request that holds no message of the protocol."""
+
+    slug = "message-refused"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            "That is no message of the protocol.", "POST one message as `application/json`, and accept `application/json` as the answer."
+        )
+        self.status = status
 
 
 class McpEndpoint:
@@ -69,12 +82,26 @@ class McpEndpoint:
         Errors:
             OriginRefused: there are no keys, and a web page of another machine asks.
             Starting: the service is not up, or going down.
+            MessageRefused: it is no message of the protocol, and the protocol has no words for that.
+            HTTPException: the caller left before all of it was there, or it is too large.
         """
         scope["route"] = self.route  # what telemetry names the request by
         await self._check_origin(Headers(scope=scope))
         manager = await self._started()
         background = scope["state"]["background"] = BackgroundTasks()
-        await manager.handle_request(scope, receive, send)
+        refused: int | None = None
+
+        async def send_answer(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                told = Headers(raw=message.get("headers", [])).get("content-type", "")
+                refused = None if told.startswith("application/json") else message["status"]
+            if refused is None:
+                await send(message)
+
+        await manager.handle_request(scope, await _read(scope, receive), send_answer)
+        if refused is not None:
+            raise MessageRefused(refused)
         await background()
 
     async def _check_origin(self, headers: Headers) -> None:
@@ -83,7 +110,10 @@ class McpEndpoint:
         if authority.mode() != "development":
             return
         for origin in headers.getlist("origin"):
-            asking = urlsplit(origin).netloc
+            try:
+                asking = urlsplit(origin).netloc
+            except ValueError:  # no address at all, such as one with half a bracket
+                asking = ""
             if not asking or not is_name_of_this_machine(asking):
                 raise OriginRefused(
                     "Without keys the service answers web pages of this machine only.", "Make a key with `plumbline keys create NAME`."
@@ -141,3 +171,25 @@ class McpEndpoint:
             count=request.state.count,
             planner=state.planner,
         )
+
+
+async def _read(scope: Scope, receive: Receive) -> Receive:
+    """The whole body, to be received at once: the SDK would take a caller who leaves in its middle for a defect of its own.
+
+    Raises:
+        HTTPException: that happened, or the body is larger than the limit.
+    """
+    try:
+        body = await Request(scope, receive).body()
+    except ClientDisconnect as gone:
+        raise HTTPException(400) from gone
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again

@@ -15,6 +15,10 @@ from search_index.model.whole_document import DocumentAnswer
 
 MOST_LINES = 100
 """Nodes, and edges, of a lineage that are worth reading one by one; a long document has thousands of passages."""
+MOST_SAID = 20
+"""Arguments of which it is said that they do not validate."""
+LONGEST_SAID = 300
+"""Code points of what is said of one: its name is the caller's."""
 _TELLING = ("uri", "raw_sha256", "source", "title", "page", "fingerprint", "name", "digest", "revision", "status", "published_at",
             "outcome", "check", "summary")  # fmt: skip
 """Of a node in a lineage, what is worth a reader's time; the structured answer has it all."""
@@ -76,7 +80,8 @@ def of_problem(error: PlumblineError) -> str:
 
 def of_invalid(tool: str, error: ValidationError) -> str:
     """Which arguments do not validate, and why; not what they were."""
-    said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in error.errors(include_input=False))
+    found = error.errors(include_input=False)[:MOST_SAID]
+    said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}"[:LONGEST_SAID] for each in found)
     return f"invalid-request: {said}. Correct them; the schema of the tool `{tool}` says what it takes."
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Response
 from retrieval_service.access import require
 from retrieval_service.agent.executing import explore
 from retrieval_service.agent.searching import Searches
+from retrieval_service.answer_cache import Look
 from retrieval_service.asking import answer_from, release_asked_for
 from retrieval_service.deps import CountDep, LiveDep, PlannerDep, PrincipalDep, QueryLogDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import AGENT_ANSWER, shown
@@ -64,7 +65,7 @@ async def agent_search(
         release = await workers.run(partial(release_asked_for, request.as_of, serving))
 
         async def ask(asked: SearchRequest) -> SearchAnswer:
-            return await workers.run_part(partial(answer_from, serving, asked, release, principal, telemetry, deadline))
+            return await workers.run_part(partial(answer_from, serving, asked, release, principal, telemetry, deadline, Look()))
 
         searcher = serving.loaded.searcher
         propose = planner.within(deadline, request.limit) if planner else None

@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from retrieval_service.access import require
+from retrieval_service.answer_cache import Look
 from retrieval_service.asking import answer_from, release_asked_for
 from retrieval_service.deps import CountDep, LiveDep, PrincipalDep, QueryLogDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import BATCH_ANSWER, shown
@@ -56,7 +57,7 @@ async def search_batch(
         async def one(asked: SearchRequest) -> BatchItem:
             own = deadline.sooner(asked.deadline_ms)
             try:
-                answer = await workers.run_part(partial(answer_from, serving, asked, release, principal, telemetry, own))
+                answer = await workers.run_part(partial(answer_from, serving, asked, release, principal, telemetry, own, Look()))
             except Exception as error:  # noqa: BLE001 - a defect met by one search must not cost the others their answers
                 return BatchItem(problem=_problem(error, request_id, telemetry))
             telemetry.searched(answer)

@@ -51,13 +51,13 @@ class Ready(BaseModel):
     )
 
 
-@router.get("/health/live", summary="Is the process alive?")
+@router.get("/health/live", summary="Is the process alive?", openapi_extra={"security": []})
 async def get_liveness() -> Alive:
     """200 as long as the process answers at all."""
     return Alive()
 
 
-@router.get("/health/ready", summary="Can it answer searches?")
+@router.get("/health/ready", summary="Can it answer searches?", openapi_extra={"security": [{}, {"bearer": []}]})
 async def get_readiness(live: LiveDep, principal: PrincipalDep, authority: AuthorityDep) -> Ready:
     """200 with the live revision, or 503 with the reason why nothing can be served.
 

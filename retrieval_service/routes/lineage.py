@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from retrieval_service.access import require
 from retrieval_service.deps import LiveDep, PrincipalDep
-from retrieval_service.lineage import Graph, StoredPoint, add_parts, add_point, add_release, add_verdicts, points_of
+from retrieval_service.lineage import Graph, StoredPoint, add_parts, add_point, add_release, add_verdicts, points_of, without_wholes
 from retrieval_service.live import Serving
 from retrieval_service.provenance import Lineage
 from search_index.catalog import Catalog
@@ -26,7 +26,7 @@ def get_lineage(id: str, live: LiveDep, principal: PrincipalDep) -> Lineage:
 
     A document leads to its file (address, sha256, time), its parser and its passages; a passage to its chunker, model, run and the
     releases that hold it, with the checks that decided the first and the newest of them. With the scope `history` passages that
-    only older retained releases hold are found too.
+    only older retained releases hold are found too. What releases hold as a whole takes the scope `governance`.
     """
     if id.isdecimal():
         require(principal, "governance")
@@ -35,7 +35,8 @@ def get_lineage(id: str, live: LiveDep, principal: PrincipalDep) -> Lineage:
     with live.acquire() as serving:
         releases = serving.home.catalog.releases(RELEASES_LOOKED_AT, published_only=True)
         points = _points(id, serving, releases, principal)
-        return _of_points(id, points, releases, serving, principal.tenant)
+        found = _of_points(id, points, releases, serving, principal.tenant)
+    return found if "governance" in principal.scopes else without_wholes(found)
 
 
 def _of_release(id: str, catalog: Catalog, principal: Principal) -> Lineage:

@@ -11,7 +11,8 @@ from pydantic import JsonValue as Json
 
 from retrieval_service.access import require
 from retrieval_service.deps import CatalogDep, PrincipalDep
-from search_index.model.release import Counts, Held, Status, now
+from search_index.model.release import Counts, Held, ReleaseRecord, Status, now
+from search_index.model.service_probe import ProbedDay
 from search_index.model.usage import UsageCounts
 from search_index.tenancy import quarantined_for, record_for
 
@@ -38,6 +39,7 @@ class Quality(BaseModel):
     held: list[Held] = Field(description="sources that the live release goes on without the changes of")
     quarantined: dict[str, int] = Field(description="unreadable files by source")
     online: list[UsageCounts] = Field(description="what people met in the last `days`, a release a row")
+    probes: list[ProbedDay] = Field(description="what golden queries met that were asked of the running service, by day and release")
     changes: dict[int, Counts] = Field(description="what each release of `online` brought")
     series: list[Measured] = Field(description="evaluated releases, oldest first, refused ones too")
 
@@ -55,15 +57,21 @@ def get_quality(
     tenant = principal.tenant
     live = catalog.release(pointer.live) if pointer.live is not None else None
     record = record_for(live, tenant) if live else None
-    quarantined = catalog.quarantined()
     online = catalog.usage(now() - timedelta(days=days), now(), tenant)
     brought = {used.release: record_for(catalog.release(used.release), tenant).manifest for used in online}
     releases = [record_for(release, tenant) for release in reversed(catalog.releases(limit))]
     return Quality(
-        live=Measured.model_validate(record, from_attributes=True) if record else None,
+        live=_measured(record) if record else None,
         held=record.manifest.held if record and record.manifest else [],
-        quarantined=quarantined_for(quarantined, live.manifest, tenant) if live and live.manifest else quarantined,
+        quarantined=quarantined_for(catalog.quarantined(), live.manifest if live else None, tenant, catalog.lane_tenants()),
         online=online,
+        probes=catalog.probed(now() - timedelta(days=days), now(), tenant),
         changes={revision: manifest.counts for revision, manifest in brought.items() if manifest is not None},
-        series=[Measured.model_validate(r, from_attributes=True) for r in releases if r.scores],
+        series=[_measured(release) for release in releases if release.scores],
     )
+
+
+def _measured(record: ReleaseRecord) -> Measured:
+    """Without what each single query of the probes scored: a hundred figures a release, which `/v1/releases` has."""
+    measured = Measured.model_validate(record, from_attributes=True)
+    return measured.model_copy(update={"scores": {name: found for name, found in measured.scores.items() if name != "probed"}})

@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, BackgroundTasks, Header, Response
 
 from retrieval_service.access import require
+from retrieval_service.answer_cache import HEADER as CACHE_HEADER
+from retrieval_service.answer_cache import Look
 from retrieval_service.asking import answer_for
 from retrieval_service.deps import CanaryDep, ClientDep, LiveDep, PrincipalDep, QueryLogDep, ShadowDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import SEARCH_ANSWER, shown
@@ -22,6 +24,10 @@ DeadlineHeader: TypeAlias = Annotated[
     Header(alias="Plumbline-Deadline-Ms", ge=1, le=60_000, description="as `deadline_ms`, counted from when the request came in"),
 ]
 """For clients whose own time is running; of two deadlines the sooner holds."""
+ProbeHeader: TypeAlias = Annotated[
+    bool,
+    Header(alias="Plumbline-Probe", description="a look at the service and nobody's question: answered anew, and not in the query log"),
+]
 
 
 @router.post(
@@ -36,6 +42,10 @@ DeadlineHeader: TypeAlias = Annotated[
                 "Plumbline-Release": {"description": "The revision that answered", "schema": {"type": "integer"}},
                 "Plumbline-Index": {"description": "Fingerprint of the index that answered", "schema": {"type": "string"}},
                 "Plumbline-Override": {"description": "The override of gates that stands, if any", "schema": {"type": "string"}},
+                "Plumbline-Cache": {
+                    "description": "`hit` where the answer was kept from before, else `miss`",
+                    "schema": {"type": "string"},
+                },
                 "Plumbline-Degraded": {"description": "Parts left out, if any, as in `degraded`", "schema": {"type": "string"}},
             },
         }
@@ -54,6 +64,7 @@ async def search(
     telemetry: TelemetryDep,
     query_log: QueryLogDep,
     deadline_ms: DeadlineHeader = None,
+    probe: ProbeHeader = False,
 ) -> SearchAnswer:
     """Find the passages that answer a query.
 
@@ -66,15 +77,20 @@ async def search(
     require(principal, "search")
     if request.as_of is not None:
         require(principal, "history")
+    look = Look(wanted=not probe)
     with retrieving(telemetry, request, request.limit) as span:
-        answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry, deadline))
+        answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry, deadline, look))
         told(span, answer.release, len(answer.hits), len(answer.degraded))
     response.headers["Plumbline-Release"] = str(answer.release.revision)
     response.headers["Plumbline-Index"] = answer.release.index
+    if look.result is not None:
+        response.headers[CACHE_HEADER] = look.result
     if answer.degraded:
         response.headers["Plumbline-Degraded"] = ", ".join(d.arm for d in answer.degraded)
     telemetry.searched(answer)
+    if probe:
+        return answer
     answer = query_log.answered(answer, principal)
-    if shadow.revision is not None and request.cursor is None:
+    if shadow.revision is not None and request.cursor is None and look.result != "hit":
         background.add_task(shadow.compare, request, principal, answer)
     return answer

@@ -13,6 +13,7 @@ from search_index.answering.highlights import asked_for, highlights
 from search_index.answering.hits import hit_of
 from search_index.answering.neighbours import neighbours_of
 from search_index.answering.paging import Documents, Page, page_of, passages, segments
+from search_index.answering.places import hidden_places
 from search_index.deadline import Deadline
 from search_index.engine.interface import IndexReader, Payload, Visibility
 from search_index.fusion import Ranking
@@ -64,7 +65,8 @@ def composed(
     page = _page(ids, listing, request, reader)
     points = [point for unit in page.units for point in unit.ids]
     payloads = reader.payloads(list(dict.fromkeys([*points, *listing.ranked.ids[:1]])))
-    hits = _hits(page, payloads, visibility, first_rank=1 if request.group_by else request.offset + 1)
+    hidden = hidden_places((payloads[point] for point in points), reader, visibility)
+    hits = _hits(page, payloads, hidden, first_rank=1 if request.group_by else request.offset + 1)
     if request.highlight and in_time("highlights"):
         asked = asked_for(request.query, reader.bm25.language)
         for hit in hits:
@@ -105,14 +107,14 @@ def _page(ids: Sequence[str], listing: Listing, request: SearchRequest, reader: 
     return page_of(found, Documents(documents_of, request.group_size), request.offset, request.limit)
 
 
-def _hits(page: Page, payloads: Mapping[str, Payload], visibility: Visibility, first_rank: int) -> list[Hit]:
+def _hits(page: Page, payloads: Mapping[str, Payload], hidden: frozenset[str], first_rank: int) -> list[Hit]:
     hits: list[Hit] = []
     for unit in page.units:
         ranked = unit.ranked
         for point in unit.ids:
             score = ranked.scores[ranked.ids.index(point)]
             scores = {part: known[point] for part, known in ranked.arms.items() if point in known}
-            hits.append(hit_of(first_rank + len(hits), payloads[point], score, scores, visibility.excluded_documents))
+            hits.append(hit_of(first_rank + len(hits), payloads[point], score, scores, hidden))
     return hits
 
 

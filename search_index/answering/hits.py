@@ -12,11 +12,8 @@ from search_index.model.search import Hit, Part
 def hit_of(rank: int, payload: Mapping[str, Json], score: float, scores: Mapping[Part, float], excluded: Collection[str]) -> Hit:
     """A passage as it is answered.
 
-    The groups that may read it may read its near-duplicates, for only documents of equal access are compared; but one of them may
-    have been narrowed or erased since, and then its address is not shown either.
-
     Args:
-        excluded: ids of documents that may not be read now.
+        excluded: ids of documents that may not be read now, whose addresses are not shown among its near-duplicates.
     """
     places = payload.get("near_duplicates")
     return Hit.model_validate(

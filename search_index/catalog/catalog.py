@@ -9,12 +9,15 @@ from search_index.catalog.lanes import Changes, Lanes
 from search_index.catalog.orders import Freezes, Overrides, Pins
 from search_index.catalog.overlay import Overlays
 from search_index.catalog.releases import Releases
+from search_index.catalog.service_probes import ServiceProbes
 from search_index.catalog.shadows import Shadows
 from search_index.catalog.usage import Usage
 from search_index.catalog.verdicts import Verdicts
 
 
-class Catalog(Releases, Verdicts, Lanes, Changes, ContractVersions, Freezes, Overrides, Pins, Shadows, Canaries, Keys, Usage, Overlays):
+class Catalog(
+    Releases, Verdicts, Lanes, Changes, ContractVersions, Freezes, Overrides, Pins, Shadows, Canaries, Keys, Usage, ServiceProbes, Overlays
+):
     """Releases, the live pointer, verdicts, lane state, pending changes, contract versions, what operators ordered, API keys, usage,
     and what may not be read now.
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from search_index.catalog.connecting import begin_alone, engine_of, ensure_schema, failure
 from search_index.errors import HomeDamaged
 
-_HEAD = "0500"
+_HEAD = "0600"
 
 
 class Database:

@@ -38,6 +38,11 @@ class Lanes(Database):
         found = ((s.source, s.state.get("quarantined", 0)) for s in self.lanes() if s.stage == "documents")
         return {source: count for source, count in found if isinstance(count, int) and count}
 
+    def lane_tenants(self) -> dict[str, str]:
+        """Whose each source was when its lane last began, which is known before any release holds it."""
+        begun = ((s.source, s.state.get("access")) for s in self.lanes() if s.stage == "manifest")
+        return {source: str(access[0]) for source, access in begun if isinstance(access, list) and access}
+
 
 class Changes(Database):
     """Changes too large or too lax to go through unseen.

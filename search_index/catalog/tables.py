@@ -278,6 +278,16 @@ reviews = Table(
     Column("actor", Text, nullable=False),
 )
 
+service_probes = Table(
+    "service_probes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Index("service_probes_by_at", "at"),
+)
+
 overlay = Table(
     "overlay",
     metadata,

@@ -32,7 +32,7 @@ class MemoryReader(IndexReader):
     def __init__(self, reader: IndexReader, revision: int, rows: pa.Table, payloads: dict[str, Payload]) -> None:
         self._revision = revision
         self._content, self._bm25, self._fields = reader.content, reader.bm25, list(reader.metadata_fields)
-        self._ledger = rows
+        self._ledger = _copied(reader.ledger())
         self._payloads = payloads
         self._corpora = {tenant: Lexical(rows.filter(pc.field("tenant") == tenant), self._bm25, tenant) for tenant in _tenants(rows)}
         self._statistics = {tenant: reader.statistics(revision, tenant) for tenant in self._corpora}
@@ -142,7 +142,7 @@ class MemoryReader(IndexReader):
         return self._statistics.get(tenant) or TermStatistics.empty()
 
     def ledger(self) -> pa.Table:
-        """The rows of the revision."""
+        """Who may read what, of every point that the reader held in whatever revision: without terms, of which only the corpora know."""
         return self._ledger
 
     def close(self) -> None:
@@ -171,9 +171,7 @@ def in_memory(reader: IndexReader, revision: int, most: int) -> MemoryReader:
         RevisionUnknown: the reader does not hold the revision.
     """
     reader.check(revision)
-    rows = reader.ledger()
-    rows = rows.filter((pc.field("valid_from") <= revision) & (pc.field("valid_to") > revision))
-    rows = rows.filter(pc.greater(pc.list_value_length(rows["access"]), 0))
+    rows = shown(reader.ledger(), revision)
     if rows.num_rows > most:
         raise NotInMemory(
             f"Release {revision} has {rows.num_rows:,} passages, and {most:,} at most are kept in memory.",
@@ -186,6 +184,17 @@ def in_memory(reader: IndexReader, revision: int, most: int) -> MemoryReader:
     if len(payloads) != len(points):
         raise NotFound(f"{len(points) - len(payloads)} of {len(points)} points are not there.")
     return MemoryReader(reader, revision, rows, payloads)
+
+
+def shown(ledger: pa.Table, revision: int) -> pa.Table:
+    """The rows that a revision shows to anyone."""
+    rows = ledger.filter((pc.field("valid_from") <= revision) & (pc.field("valid_to") > revision))
+    return rows.filter(pc.greater(pc.list_value_length(rows["access"]), 0))
+
+
+def _copied(ledger: pa.Table) -> pa.Table:
+    """Of its own memory, whatever becomes of the file that the reader has mapped."""
+    return ledger.drop_columns(["term_ids", "term_counts"]).filter(pc.is_valid(ledger["point_id"]))
 
 
 def _tenants(rows: pa.Table) -> list[str]:

@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 from search_index.model.problem import Problem
 from search_index.model.search import ReleaseRef, SearchAnswer, SearchRequest
+from search_index.model.sent import Sent
 
 MOST = 32
 EXAMPLE: JsonDict = {
@@ -14,12 +15,12 @@ EXAMPLE: JsonDict = {
 }
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Sent):
     """Searches that belong together."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
-    requests: list[SearchRequest] = Field(min_length=1, max_length=MOST)
+    requests: list[SearchRequest] = Field(min_length=1, max_length=MOST, fail_fast=True)
     as_of: int | AwareDatetime | None = Field(None, description="a revision, or the release that was live at an instant: for all of them")
 
     @model_validator(mode="after")

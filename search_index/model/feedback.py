@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
+from search_index.model.sent import Sent
 from search_index.model.usage import FeedbackKind
 
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
@@ -14,7 +15,7 @@ _Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 _EXAMPLE: JsonDict = {"answer": "5f0c3d7a9e1b42d8a6c4f001", "kind": "relevant", "chunk_id": "0b9f6c1e5c6f5f0b8a9d6a5e4c3b2a10"}
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(Sent):
     """What somebody says of an answer they were given.
 
     A click, and a word on whether a passage is relevant, name the passage. A correction names where the answer stands: the document, and

@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
+
+from search_index.model.sent import Sent, at_most
 
 Scalar = str | int | float | bool
 Bound: TypeAlias = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, StringConstraints(max_length=40)]
 """A number, or a date (``2024-05-31``, its first instant in UTC) or instant of ISO 8601."""
 LARGEST: Final = 2**1023
 """Beyond this a number is no number to the engine."""
+MOST_VALUES: Final = 10_000
+"""That all conditions of a search compare with for equality: an engine looks at each."""
+MOST_FIELDS: Final = 20
+_Scalars: TypeAlias = Annotated[list[Scalar], Field(max_length=MOST_VALUES, fail_fast=True)]
 
 
 def instant_of(text: str) -> datetime | None:
@@ -27,17 +33,17 @@ def instant_of(text: str) -> datetime | None:
         return None
 
 
-class MetadataCondition(BaseModel):
+class MetadataCondition(Sent):
     """What one metadata field of a document has to meet; everything given has to hold."""
-
-    model_config = ConfigDict(extra="forbid")
 
     gte: Bound | None = Field(None, description="at least: a number, or a date or instant")
     gt: Bound | None = Field(None, description="more than, or later")
     lte: Bound | None = Field(None, description="at most")
     lt: Bound | None = Field(None, description="less than, or earlier")
-    any: list[Scalar] | None = Field(None, description="one of these", max_length=10_000)
-    none: list[Scalar] | None = Field(None, description="none of these; a document without the field qualifies", max_length=1000)
+    any: _Scalars | None = Field(None, description="one of these")
+    none: Annotated[list[Scalar], Field(max_length=1000, fail_fast=True)] | None = Field(
+        None, description="none of these; a document without the field qualifies"
+    )
     exists: bool | None = Field(None, description="true: it has the field; false: it has not")
 
     @property
@@ -56,22 +62,20 @@ class MetadataCondition(BaseModel):
         return self
 
 
-Wanted: TypeAlias = MetadataCondition | Scalar | list[Scalar]
+Wanted: TypeAlias = MetadataCondition | Scalar | _Scalars
 
 
-class Filters(BaseModel):
+class Filters(Sent):
     """Narrow a search. Fields are ANDed; values inside a list are ORed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    sources: list[str] = Field(default_factory=list, description="source names", max_length=100)
-    documents: list[str] = Field(default_factory=list, description="document URIs (`source:path`) or ids", max_length=1000)
+    sources: list[str] = Field(default_factory=list, description="source names", max_length=100, fail_fast=True)
+    documents: list[str] = Field(default_factory=list, description="document URIs (`source:path`) or ids", max_length=1000, fail_fast=True)
     modified_from: AwareDatetime | None = Field(None, description="the file was modified at or after this instant")
     modified_to: AwareDatetime | None = Field(None, description="the file was modified before this instant")
-    metadata: dict[str, Wanted] = Field(
+    metadata: Annotated[dict[str, Wanted], BeforeValidator(at_most(MOST_FIELDS))] = Field(
         default_factory=dict,
         description="document metadata: a value, a list of which any will do, or an object of gte, gt, lte, lt, any, none, exists",
-        max_length=20,
+        max_length=MOST_FIELDS,
     )
 
     @model_validator(mode="after")
@@ -79,6 +83,8 @@ class Filters(BaseModel):
         for wanted in self.metadata.values():
             if any(isinstance(value, int | float) and not -LARGEST < value < LARGEST for value in values_of(wanted)):
                 raise ValueError("a number is finite and not beyond what a computer's floating point holds")
+        if sum(len(values_of(wanted)) for wanted in self.metadata.values()) > MOST_VALUES:
+            raise ValueError(f"all conditions on metadata together name {MOST_VALUES} values at most")
         return self
 
 

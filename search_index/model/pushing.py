@@ -8,12 +8,15 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
+
+from search_index.model.sent import Sent, at_most
 
 MOST_DOCUMENTS = 100
 DEEPEST_PATH = 12
 _LONGEST_PART = 200
+_MOST_METADATA = 50
 _EARLIEST, _LATEST = 1970, 9999
 _LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "__macosx", "__pycache__", "node_modules"})
 _LEFT_OUT_ENDINGS = (".tmp", ".part", ".swp")
@@ -66,7 +69,7 @@ Value = (
 _Name = Annotated[str, StringConstraints(pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 
-class PushedDocument(BaseModel):
+class PushedDocument(Sent):
     """One document: a text, with what else is known of it, or a file, which brings that along itself."""
 
     model_config = ConfigDict(extra="forbid")
@@ -76,7 +79,9 @@ class PushedDocument(BaseModel):
     content: str | None = Field(None, description="the bytes of a file, in base64; its format is told by the path's ending")
     title: Annotated[str, StringConstraints(max_length=1000)] | None = Field(None, description="of a text")
     modified_at: AwareDatetime | None = Field(None, description="default: when it was pushed")
-    metadata: dict[_Name, Value] = Field(default_factory=dict, max_length=50, description="of a text; what filters can ask for")
+    metadata: Annotated[dict[_Name, Value], BeforeValidator(at_most(_MOST_METADATA))] = Field(
+        default_factory=dict, max_length=_MOST_METADATA, description="of a text; what filters can ask for"
+    )
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
@@ -110,7 +115,7 @@ class PushedDocument(BaseModel):
         return found
 
 
-class PushRequest(BaseModel):
+class PushRequest(Sent):
     """Documents for one source, which is made with the first of them."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
@@ -122,7 +127,7 @@ class PushRequest(BaseModel):
         max_length=50,
         description="groups that may read the source, each one that you are in; the first push has to say it",
     )
-    documents: list[PushedDocument] = Field(min_length=1, max_length=MOST_DOCUMENTS)
+    documents: list[PushedDocument] = Field(min_length=1, max_length=MOST_DOCUMENTS, fail_fast=True)
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

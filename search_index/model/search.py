@@ -14,6 +14,7 @@ from search_index.model.passage import Facet, Group, Highlight, Neighbour
 from search_index.model.passage import Place as Place
 from search_index.model.passage import Provenance as Provenance
 from search_index.model.passage import Span as Span
+from search_index.model.sent import Sent
 from search_index.model.tenant import DEFAULT_TENANT
 
 Mode = Literal["hybrid", "dense", "sparse", "lexical"]
@@ -66,10 +67,8 @@ class Principal(BaseModel):
     scopes: frozenset[str] = frozenset({"search", "history", "governance"})
 
 
-class Question(BaseModel):
+class Question(Sent):
     """What every way of asking takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
     mode: Mode = "hybrid"

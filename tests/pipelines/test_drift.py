@@ -238,7 +238,7 @@ def test_the_page_explains_every_check() -> None:
 class TestSchedules:
     def test_they_run_by_default_in_utc_and_not_when_another_does(self, project: Project) -> None:
         schedules = {s.name: s for s in build_definitions(project.settings).schedules or ()}
-        assert schedules.keys() == {"ingest_daily", "drift_daily", "audit_weekly", "evaluation_monthly"}
+        assert schedules.keys() == {"ingest_daily", "probe_hourly", "drift_daily", "audit_weekly", "evaluation_monthly"}
         assert len({s.cron_schedule for s in schedules.values()}) == len(schedules)  # type: ignore[union-attr]
         assert all(s.execution_timezone == "UTC" for s in schedules.values())  # type: ignore[union-attr]
         assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules.values())
@@ -256,7 +256,7 @@ class TestSchedules:
     def test_a_home_without_sources_has_them_too(self, tmp_path: Path) -> None:
         empty = Settings(home=tmp_path / "home", contracts=tmp_path / "contracts")
         names = {s.name for s in build_definitions(empty).schedules or ()}
-        assert names == {"ingest_daily", "drift_daily", "audit_weekly", "evaluation_monthly"}
+        assert names == {"ingest_daily", "probe_hourly", "drift_daily", "audit_weekly", "evaluation_monthly"}
 
 
 def test_a_run_that_only_looks_is_taken_for_dead_once_its_process_is(project: Project, instance: dg.DagsterInstance) -> None:

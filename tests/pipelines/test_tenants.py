@@ -43,6 +43,19 @@ def answers(project: Project, tenant: str, queries: tuple[str, ...] = QUERIES) -
         home.close()
 
 
+def as_of_first(project: Project, tenant: str) -> set[str]:
+    """The sources that somebody of a tenant finds in release 1, in every mode, by the newest release's own directory."""
+    home = project.home
+    loaded = open_release(home, home.catalog.resolve(None))
+    try:
+        first = loaded.ref.model_copy(update={"revision": 1})
+        asked = [SearchRequest(query=query, mode=mode, as_of=1) for query in QUERIES for mode in MODES]
+        return {hit.source for each in asked for hit in loaded.searcher.search(each, first, Principal(tenant=tenant)).hits}
+    finally:
+        loaded.close()
+        home.close()
+
+
 def sources_in(found: list[list[tuple[str, float, dict[str, float]]]]) -> set[str]:
     return {uri.partition(":")[0] for hits in found for uri, *_ in hits}
 
@@ -111,7 +124,8 @@ def test_a_source_moves_to_another_tenant_when_somebody_has_said_so(shared: Proj
     held = shared.ingest()
     assert held.decision is not None
     assert "moves the source from the tenant works to the tenant default" in str(held.decision.held["machines"])
-    assert sources_in(answers(shared, DEFAULT_TENANT)) == {"animals"}, "until then it stays whose it was"
+    assert sources_in(answers(shared, DEFAULT_TENANT)) == {"animals"}, "until then it is not the new one's"
+    assert (sources_in(answers(shared, WORKS)), as_of_first(shared, WORKS)) == (set(), set()), "and no more the old one's"
     home = shared.home
     (change,) = [one for one in home.catalog.changes("machines") if one.accepted_at is None]
     home.catalog.accept_change("machines", change.change, "tester", "the works are ours now")
@@ -122,6 +136,11 @@ def test_a_source_moves_to_another_tenant_when_somebody_has_said_so(shared: Proj
     assert (outcome.decision.counts["staged"], outcome.decision.counts["retired"]) == (3, 3), "as for a change of access, every point anew"
     assert sources_in(answers(shared, DEFAULT_TENANT)) == {"animals", "machines"}
     assert sources_in(answers(shared, WORKS)) == set()
+    assert as_of_first(shared, WORKS) == set(), "not in a release from before it moved either"
+    assert as_of_first(shared, DEFAULT_TENANT) == {"animals"}, "which was not the new one's, and so is not shown to it"
+    home = shared.home
+    assert {(entry.source, entry.tenant) for entry in home.catalog.overlay_entries()} == {("machines", DEFAULT_TENANT)}
+    home.close()
 
 
 @pytest.mark.slow

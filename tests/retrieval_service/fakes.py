@@ -155,6 +155,7 @@ class FakeReader:
     def ledger(self) -> pa.Table:
         return pa.table(
             {name: [getattr(p, of) for p in self.passages] for name, of in (("chunk_id", "chunk_id"), ("document_id", "document"))}
+            | {"tenant": ["default" for _ in self.passages], "access": [sorted(p.groups) for p in self.passages]}
         )
 
     def seen(self, revision: int, groups: frozenset[str]) -> list[Passage]:

@@ -38,6 +38,13 @@ def test_a_release_of_one_tenant_alone_is_told_as_it_is() -> None:
     assert quarantined_for({"a": 1, "unknown": 2}, whole, "north") == {"a": 1, "unknown": 2}
 
 
+def test_a_source_that_no_release_holds_yet_is_whose_its_lane_says() -> None:
+    whole = manifest(a="north")
+    assert quarantined_for({"a": 1, "new": 2}, whole, "north", {"new": "south"}) == {"a": 1}
+    assert quarantined_for({"a": 1, "new": 2}, None, "north", {"new": "south", "a": "north"}) == {"a": 1}
+    assert quarantined_for({"a": 1}, None, "north") == {}, "what cannot be told is nobody's"
+
+
 def test_of_a_shared_one_nothing_is_told_but_of_ones_own_sources() -> None:
     told = record_for(record(SHARED), "north")
     assert told.manifest is not None

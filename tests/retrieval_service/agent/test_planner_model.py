@@ -19,6 +19,9 @@ from tests.retrieval_service.agent.planner_server import Misbehave, PlannerServe
 
 QUESTION = "How did the load on Sand Bridge change over time?"
 PATIENCE_S = 0.5
+"""For one that never answers; any other has time enough on the busiest machine."""
+LONG_S = 30.0
+LATE = "no answer in time"
 
 
 def hang(_: BaseHTTPRequestHandler, over: threading.Event) -> None:
@@ -62,8 +65,8 @@ def hang_up(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
 
 ONE = {"query": "load of the bridge"}
 BAD: list[tuple[str, PlannerServer | Misbehave | Json, str]] = [
-    ("hangs", hang, "no answer in time"),
-    ("drips", drip, "no answer in time"),
+    ("hangs", hang, LATE),
+    ("drips", drip, LATE),
     ("pours", pour, "its answer is longer than 65536 bytes"),
     ("redirects for ever", go_round, "answered with status 307"),
     ("fails", fail, "answered with status 500"),
@@ -101,7 +104,7 @@ def test_one_that_misbehaves_changes_nothing_but_the_note(library: Library, how:
     server = PlannerServer(misbehave=does) if callable(does) else PlannerServer(content=does)
     without, its = library.explore(QUESTION)
     with playing(server):
-        model = PlannerModel(server.url, "planner", None, PATIENCE_S)
+        model = PlannerModel(server.url, "planner", None, PATIENCE_S if note == LATE else LONG_S)
         found, trace = library.explore(QUESTION, propose=model.within(NEVER, 10))
     assert planned(trace).why == f"{planned(its).why}; the planner model's was not taken: {note}"
     planned(trace).why = planned(its).why
@@ -112,7 +115,7 @@ def test_one_that_misbehaves_changes_nothing_but_the_note(library: Library, how:
 
 
 def test_one_that_is_not_there_changes_nothing_either(library: Library) -> None:
-    found, trace = library.explore(QUESTION, propose=PlannerModel("http://127.0.0.1:9/v1", "planner", None, PATIENCE_S).within(NEVER, 10))
+    found, trace = library.explore(QUESTION, propose=PlannerModel("http://127.0.0.1:9/v1", "planner", None, LONG_S).within(NEVER, 10))
     assert "cannot be asked (ConnectError)" in planned(trace).why
     assert found.hits
 
@@ -120,9 +123,9 @@ def test_one_that_is_not_there_changes_nothing_either(library: Library) -> None:
 def test_it_gets_half_of_the_time_there_is(library: Library) -> None:
     with playing(PlannerServer(misbehave=hang)) as server:
         model = PlannerModel(server.url, "planner", None)
-        found, trace = library.explore(QUESTION, propose=model.within(Deadline.after(600), 10))
-    assert "no answer in time" in planned(trace).why
-    assert planned(trace).took_ms < 600
+        found, trace = library.explore(QUESTION, propose=model.within(Deadline.after(3000), 10))
+    assert LATE in planned(trace).why
+    assert planned(trace).took_ms < 3000
     assert found.hits
 
 
