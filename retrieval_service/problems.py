@@ -14,6 +14,7 @@ from starlette.responses import Response
 from retrieval_service.telemetry import request_id_of, telemetry_of
 from search_index.errors import PlumblineError
 from search_index.model.problem import FieldProblem, Problem
+from search_index.model.search import Principal
 
 MEDIA_TYPE = "application/problem+json"
 FIELDS_SHOWN = 50
@@ -29,6 +30,7 @@ RETRY_AFTER = {
     "overlay-unreadable": "1",
 }
 """Seconds after which asking again makes sense, by slug."""
+OF_THE_HOUSE = frozenset({"home-damaged", "server-unavailable", "disk-full", "release-untrusted", "model-mismatch"})
 
 
 class AnsweredWith(PlumblineError):
@@ -115,13 +117,25 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"error": type(error).__name__, "at": " < ".join(f"{f.filename}:{f.lineno}:{f.name}" for f in reversed(frames[-8:]))}
 
 
+def told_to(principal: Principal | None, error: PlumblineError) -> tuple[str, str]:
+    """What is wrong and what to do about it, as much of it as somebody may know.
+
+    What is wrong with the house names its folders and counts what is in it, whosever that is: for those with the scope ``governance`` or
+    ``operate``.
+    """
+    if error.slug not in OF_THE_HOUSE or (principal is not None and principal.scopes & {"governance", "operate"}):
+        return error.what, error.remedy
+    return "What answers are made from cannot be used as it is.", "Tell whoever runs the service: its log and `plumbline doctor` say more."
+
+
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlumblineError)
+    what, remedy = told_to(getattr(request.state, "principal", None), error)
     if error.status >= 500 and error.slug not in RETRY_AFTER:  # those pass by themselves, and probes ask every few seconds
         telemetry_of(request.app).log.warning("problem", slug=error.slug, what=error.what)
     headers = error.headers if isinstance(error, AnsweredWith) else None
     request.state.problem = error.slug
-    return problem_response(request_id_of(request.scope), error.slug, error.status, error.what, error.remedy, headers=headers)
+    return problem_response(request_id_of(request.scope), error.slug, error.status, what, remedy, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -60,8 +60,9 @@ async def _answer(tool: Tool, asked: types.CallToolRequestParams, given: Given) 
         log.info("tool", tool=tool.name, outcome="invalid-request", request_id=given.request_id)
         return _failed(words.of_invalid(tool.name, invalid))
     except PlumblineError as error:
-        log.info("tool", tool=tool.name, outcome=error.slug, request_id=given.request_id)
-        return _failed(words.of_problem(error))
+        what = {"what": error.what} if error.status >= 500 else {}
+        log.info("tool", tool=tool.name, outcome=error.slug, request_id=given.request_id, **what)
+        return _failed(words.of_problem(error, given.principal))
     except Exception as defect:  # noqa: BLE001 - the SDK would answer with its message, which may quote a document
         log.error("defect", tool=tool.name, request_id=given.request_id, **describe(defect))
         return _failed(f"internal: A defect of the service. Report the request id {given.request_id}, under which its log has more.")

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
+from retrieval_service.problems import told_to
 from retrieval_service.provenance import AnyNode, Lineage
 from search_index.errors import PlumblineError
 from search_index.model.agent import AgentAnswer
 from search_index.model.context import ContextAnswer
-from search_index.model.search import Degraded, Hint, Hit, ReleaseRef, SearchAnswer
+from search_index.model.search import Degraded, Hint, Hit, Principal, ReleaseRef, SearchAnswer
 from search_index.model.whole_document import DocumentAnswer
 
 MOST_LINES = 100
@@ -73,9 +74,10 @@ def of_lineage(answer: Lineage) -> str:
     return _joined([f"Where {answer.subject} came from."], ["\n".join(_first(nodes))], ["\n".join(_first(edges))])
 
 
-def of_problem(error: PlumblineError) -> str:
-    """What went wrong and what to do."""
-    return f"{error.slug}: {error.what} {error.remedy}".strip()
+def of_problem(error: PlumblineError, principal: Principal) -> str:
+    """What went wrong and what to do, as much of it as the principal may know."""
+    what, remedy = told_to(principal, error)
+    return f"{error.slug}: {what} {remedy}".strip()
 
 
 def of_invalid(tool: str, error: ValidationError) -> str:

@@ -11,14 +11,14 @@ from retrieval_service.answer_cache import Look
 from retrieval_service.asking import answer_from, release_asked_for
 from retrieval_service.deps import CountDep, LiveDep, PrincipalDep, QueryLogDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import BATCH_ANSWER, shown
-from retrieval_service.problems import describe
+from retrieval_service.problems import describe, told_to
 from retrieval_service.routes.search import DeadlineHeader
 from retrieval_service.telemetry import Telemetry, request_id_of
 from search_index.deadline import NEVER
 from search_index.errors import PlumblineError
 from search_index.model.batch import BatchAnswer, BatchItem, BatchRequest
 from search_index.model.problem import Problem
-from search_index.model.search import SearchRequest
+from search_index.model.search import Principal, SearchRequest
 
 router = APIRouter(tags=["search"])
 
@@ -59,7 +59,7 @@ async def search_batch(
             try:
                 answer = await workers.run_part(partial(answer_from, serving, asked, release, principal, telemetry, own, Look()))
             except Exception as error:  # noqa: BLE001 - a defect met by one search must not cost the others their answers
-                return BatchItem(problem=_problem(error, request_id, telemetry))
+                return BatchItem(problem=_problem(error, principal, request_id, telemetry))
             telemetry.searched(answer)
             return BatchItem(answer=query_log.answered(answer, principal))
 
@@ -69,9 +69,10 @@ async def search_batch(
     return BatchAnswer(release=release, answers=answers)
 
 
-def _problem(error: Exception, request_id: str, telemetry: Telemetry) -> Problem:
+def _problem(error: Exception, principal: Principal, request_id: str, telemetry: Telemetry) -> Problem:
     if isinstance(error, PlumblineError):
-        slug, status, what, remedy = error.slug, error.status, error.what, error.remedy
+        slug, status = error.slug, error.status
+        what, remedy = told_to(principal, error)
     else:
         telemetry.log.error("defect", **describe(error))
         slug, status, what = "internal", 500, "The service ran into a defect of its own."

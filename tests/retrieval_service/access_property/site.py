@@ -25,12 +25,13 @@ from tests.retrieval_service.access_property.knowing import Judge, addresses, di
 from tests.retrieval_service.access_property.ways import Asked, Body, Drawing, drawn
 from tests.retrieval_service.access_property.worlds import GROUPS, NAMES, RELEASES, Asker, Corpus, World
 from tests.retrieval_service.access_property.worlds import drawn as drawn_corpus
+from tests.search_index.engine.points import Passage
 
 _MCP = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
 SCOPES = [("search",), ("search", "history"), ("search", "feedback"), ("admin",), ("governance",), ("search", "history", "push")]
 OF_ONES_OWN = {"search", "search as of", "batch", "context", "agent", "document", "errors", "lineage"}
 """Ways whose answers are the same to the last bit where other tenants are not there. Of releases a tenant that is alone is told more."""
-OF_SEVERAL, AGAIN, COMPARED = 0.08, 0.25, 0.4
+OF_SEVERAL, AGAIN, COMPARED = 0.08, 0.25, 0.25
 """Shares of cases that take several requests; that ask what somebody else has just asked; that are asked in other homes too."""
 
 PATIENCE = 100
@@ -99,7 +100,7 @@ class Site:
             return
         self.hold(who, asked, answer)
         compared = self.draw.random() < COMPARED or asked.way == "errors"
-        if compared and asked.way in OF_ONES_OWN and not lost and not (who.governs and asked.way == "lineage"):
+        if compared and who.tenant in self.alone and asked.way in OF_ONES_OWN and not lost and not (who.governs and asked.way == "lineage"):
             told = differing(answer, self.alone[who.tenant].ask(who, asked)[1])
             self.found.note(asked.way, {f"{name}: not as if others were not there" for name in told}, who, asked.said)
             if who == self.reader and asked.way != "lineage":
@@ -108,6 +109,8 @@ class Site:
     def hold(self, who: Asker, asked: Asked, answer: Json) -> None:
         """Nothing of what may not be seen is in it, and what it counts is what may be seen."""
         self.found.note(asked.way, self.judge(who, asked).leaks(answer, asked.said), who, asked.said)
+        if asked.way == "reviews" and any(isinstance(item, dict) and item["tenant"] != who.tenant for item in cast(list[Json], answer)):
+            self.found.note("reviews", ["an answer to somebody of another tenant"], who, asked.said)
         if not isinstance(answer, dict):
             return
         self.found.told += bool(answer.get("hits") or answer.get("passages") or answer.get("nodes"))
@@ -123,6 +126,9 @@ class Site:
             mine = [p for p in seen if p.document == answer["document_id"]]
             if answer["total"] != len(mine) or not mine:
                 self.found.note("document", ["total"], who, asked.said)
+        self._hold_others(who, asked, answer, seen)
+
+    def _hold_others(self, who: Asker, asked: Asked, answer: Body, seen: list[Passage]) -> None:
         if asked.way == "agent" and "aspects" in answer:
             most = len({passage.document for passage in seen})
             if any(int(str(aspect["documents"])) > most for aspect in cast(list[Body], answer["aspects"])):
@@ -173,7 +179,8 @@ class Site:
             for tenant in NAMES
             for scopes in SCOPES
         ]
-        return list(dict.fromkeys([*one, *more]))
+        stranger = Asker("west", frozenset({EVERYONE, "a"}), ("search", "history"))  # of a tenant that holds nothing
+        return list(dict.fromkeys([*one, *more, stranger]))
 
 
 @dataclass

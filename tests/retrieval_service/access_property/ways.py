@@ -201,7 +201,7 @@ def wrong(of: Drawing) -> Asked:
 
 
 WAYS: Final[dict[Callable[[Drawing], Asked], int]] = {
-    search: 40, as_of: 10, batch: 4, context: 8, agent: 3, document: 8, lineage: 5, lineage_of_release: 1, releases: 1, quality: 1,
+    search: 34, as_of: 10, batch: 4, context: 8, agent: 3, document: 11, lineage: 10, lineage_of_release: 2, releases: 2, quality: 1,
     reviews: 1, ready: 1, tool: 8, wrong: 4,
 }  # fmt: skip
 """What is asked, and how often. Pages, feedback and receipts take more than one request, and are asked beside these."""
