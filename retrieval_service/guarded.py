@@ -37,7 +37,8 @@ class Guards:
                 return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, gate))
             passages = PassagesStandingBy(loaded.searcher, record.revision, self._fallback_passages, self._telemetry)
             passages.start()
-            return replace(loaded, searcher=loaded.searcher.guarded(self._impatient, gate, passages.searcher))
+            guarded = loaded.searcher.guarded(self._impatient, gate, passages.searcher)
+            return replace(loaded, searcher=guarded, also_close=passages.close)
 
         return opened
 

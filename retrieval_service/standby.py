@@ -25,6 +25,7 @@ class PassagesStandingBy:
         self._most = most
         self._telemetry = telemetry
         self._memory: Searcher | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._copy, name="standby", daemon=True)
 
     def start(self) -> None:
@@ -39,15 +40,24 @@ class PassagesStandingBy:
         """What answers from memory; None while it is copied, and where there is too much to copy or it failed."""
         return self._memory
 
+    def close(self) -> None:
+        """Forget the copy. To be called when nobody searches the release any more."""
+        self._closed = True
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.reader.close()
+
     def _copy(self) -> None:
         began = time.perf_counter()
         try:
-            self._memory = self._searcher.in_memory(self._revision, self._most)
+            memory = self._memory = self._searcher.in_memory(self._revision, self._most)
         except NotInMemory as many:
             self._telemetry.log.info("nothing stands by", release=self._revision, what=many.what)
         except Exception as e:  # noqa: BLE001 - without it the engine answers as ever; closed by the next release, it is no failure
             self._telemetry.log.warning("nothing stands by", release=self._revision, **describe(e))
         else:
-            passages = shown(self._memory.reader.ledger(), self._revision).num_rows
+            passages = shown(memory.reader.ledger(), self._revision).num_rows
             took = round(time.perf_counter() - began, 2)
             self._telemetry.log.info("passages stand by in memory", release=self._revision, passages=passages, seconds=took)
+            if self._closed:  # the release went while this was copied
+                self.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -139,6 +140,7 @@ class LoadedRelease:
     manifest: Manifest
     searcher: Searcher
     reader: IndexReader
+    also_close: Callable[[], None] | None = None
 
     @property
     def ref(self) -> ReleaseRef:
@@ -148,6 +150,8 @@ class LoadedRelease:
     def close(self) -> None:
         """Let go of the index, once nobody reads it."""
         self.reader.close()
+        if self.also_close is not None:
+            self.also_close()
 
 
 def release_ref(record: ReleaseRecord) -> ReleaseRef:

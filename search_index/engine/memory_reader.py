@@ -146,7 +146,10 @@ class MemoryReader(IndexReader):
         return self._ledger
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Forget everything now: what is kept refers to itself, and would stay until the garbage is collected. Nobody may be asking."""
+        self._seen.cache_clear()
+        self._payloads.clear()
+        self._corpora.clear()
 
     def _points(self, seen: Visibility) -> tuple[str, ...]:
         """Ids of the points that are seen, in order of id; kept by all that decides it, so that nobody is given another's."""

@@ -161,3 +161,24 @@ def test_a_release_that_is_closed_while_it_is_copied_harms_nothing(reader: Index
     assert "nothing stands by" in log.getvalue()
     with pytest.raises(NotInMemory):
         ask(searcher, mode="lexical")
+
+
+def test_a_copy_goes_with_its_release(reader: IndexReader, log: io.StringIO) -> None:
+    def copying() -> PassagesStandingBy:
+        return PassagesStandingBy(Searcher(reader, Encoder(), Ranking()), 2, MANY, Telemetry(log))  # type: ignore[arg-type]
+
+    standby = copying()
+    standby.start()
+    standby.wait(60)
+    memory = standby.searcher()
+    assert memory is not None
+    points = memory.reader.ledger()["point_id"].to_pylist()
+    assert memory.reader.payloads(points)
+    standby.close()
+    assert standby.searcher() is None
+    assert memory.reader.payloads(points) == {}
+    late = copying()
+    late.close()
+    late.start()
+    late.wait(60)
+    assert late.searcher() is None, "the release went while it was copied"
