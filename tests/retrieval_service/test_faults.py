@@ -134,7 +134,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterato
     assert project.ingest().success
     flags = root / "flags"
     flags.mkdir()
-    environment = guarded(os.environ) | {"PLUMBLINE_ENCODER_TIMEOUT": "0.5", "PLUMBLINE_RATE_LIMIT": "0"}
+    # Nothing is answered from kept answers: each request asks the parts that fail.
+    environment = guarded(os.environ) | {"PLUMBLINE_ENCODER_TIMEOUT": "0.5", "PLUMBLINE_RATE_LIMIT": "0", "PLUMBLINE_ANSWER_CACHE_MB": "0"}
     command = [sys.executable, "-m", "tests.retrieval_service.faulty_service", str(flags)]
     with serving(project, environment, command) as address:
         yield House(project, address, flags)
