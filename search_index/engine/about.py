@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from search_index.bm25 import Bm25Settings
 from search_index.errors import HomeDamaged, RevisionUnknown
 
-LAYOUT: Final = 2
-"""Of points that have a tenant."""
+LAYOUT: Final = 3
+"""Of points that have a tenant (2) and go by a number (3)."""
 
 
 class About(BaseModel):
@@ -24,7 +24,7 @@ class About(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    layout: Literal[2] = LAYOUT
+    layout: Literal[3] = LAYOUT
     revision: int
     oldest: int
     points: int
@@ -44,7 +44,7 @@ class About(BaseModel):
         """
         if isinstance(data := json.loads(written), dict) and "bm25" in data and data.get("layout") != LAYOUT:
             raise HomeDamaged(
-                f"{where} is of an index whose points have no tenant: another version of Plumbline made it.",
+                f"{where} is of an index that is laid out in another way: another version of Plumbline made it.",
                 "Ingest into a new home (PLUMBLINE_HOME), or remove this one first.",
             )
         return cls.model_validate(data)

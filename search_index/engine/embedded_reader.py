@@ -20,9 +20,10 @@ from search_index.engine import ledger as ledgers
 from search_index.engine import tenant_statistics
 from search_index.engine.filters import Between, Condition, OneOf, conditions
 from search_index.engine.interface import DocumentFacts, Ids, IndexReader, Payload, Scored, Vector, Visibility
+from search_index.engine.ledger import number_of
 from search_index.engine.opening import REBUILD, opened_shard, read_about, read_ledger
 from search_index.engine.scoring import settled, term_scores, unit_query
-from search_index.engine.shard import as_filter, engine_errors, name_of
+from search_index.engine.shard import as_filter, engine_errors
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, SPARSE, facts_of
 from search_index.errors import HomeDamaged, NotFound
 
@@ -87,7 +88,7 @@ class EmbeddedReader(IndexReader):
             def fetch(size: int) -> tuple[list[str], Vector]:
                 params = edge.SearchParams(exact=True) if few else edge.SearchParams(hnsw_ef=max(128, size))
                 hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, params=params, with_payload=False))
-                return [name_of(hit.id) for hit in hits], np.array([hit.score for hit in hits], dtype=np.float32)
+                return self._rows.names(self._at(hits)), np.array([hit.score for hit in hits], dtype=np.float32)
 
             return settled(fetch, limit)
 
@@ -101,8 +102,8 @@ class EmbeddedReader(IndexReader):
 
             def fetch(size: int) -> tuple[list[str], Vector]:
                 hits = shard.query(edge.QueryRequest(limit=size, query=query, filter=seen, with_payload=False))
-                found = [name_of(hit.id) for hit in hits]
-                return found, term_scores(self._rows, self.bm25, ids, weights, found)
+                found = self._at(hits)
+                return self._rows.names(found), term_scores(self._rows, self.bm25, ids, weights, found)
 
             return settled(fetch, limit)
 
@@ -111,32 +112,35 @@ class EmbeddedReader(IndexReader):
         if not point_ids:
             return np.empty(0, np.float32)
         query = edge.Query.Nearest(unit_query(vector, self._about.dimension).tolist(), using=DENSE)
-        among = edge.Filter(must=[edge.HasIdCondition(set(point_ids))])
+        numbers = self._numbers(point_ids)
+        among = edge.Filter(must=[edge.HasIdCondition(set(numbers.values()))])
         with self._in_use() as shard:
             hits = shard.query(
                 edge.QueryRequest(limit=len(point_ids), query=query, filter=among, params=edge.SearchParams(exact=True), with_payload=False)
             )
-        scores = {name_of(hit.id): hit.score for hit in hits}
-        return np.array([scores.get(point, 0.0) for point in point_ids], dtype=np.float32)
+        scores = {hit.id: hit.score for hit in hits}
+        return np.array([scores.get(numbers.get(point, ""), 0.0) for point in point_ids], dtype=np.float32)
 
     def sparse_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
         """BM25 of each point, the same bits as ``sparse`` gives."""
         with self._in_use():
-            return term_scores(self._rows, self.bm25, ids, weights, point_ids)
+            return term_scores(self._rows, self.bm25, ids, weights, self._rows.positions(point_ids))
 
     def vectors(self, point_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Stored vectors, shape (len(point_ids), dimension)."""
+        numbers = self._numbers(point_ids)
         with self._in_use() as shard:
-            records = shard.retrieve(list(point_ids), False, [DENSE])
-        stored = {name_of(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
-        if missing := [point for point in point_ids if point not in stored]:
+            records = shard.retrieve(list(numbers.values()), False, [DENSE])
+        stored = {record.id: record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+        if missing := [point for point in point_ids if numbers.get(point) not in stored]:
             raise NotFound(f"{len(missing)} of {len(point_ids)} points are not there, {missing[0]} for one.")
-        return np.array([stored[point] for point in point_ids], dtype=np.float32).reshape(len(point_ids), self._about.dimension)
+        return np.array([stored[numbers[point]] for point in point_ids], dtype=np.float32).reshape(len(point_ids), self._about.dimension)
 
     def payloads(self, point_ids: Sequence[str]) -> dict[str, Payload]:
         """Payloads by point id, ``valid_from`` and ``valid_to`` included."""
+        named: dict[edge.PointId, str] = {number: point for point, number in self._numbers(point_ids).items()}
         with self._in_use() as shard:
-            return {name_of(record.id): record.payload or {} for record in shard.retrieve(list(point_ids), True, False)}
+            return {named[record.id]: record.payload or {} for record in shard.retrieve(list(named), True, False)}
 
     def find(
         self,
@@ -185,12 +189,22 @@ class EmbeddedReader(IndexReader):
             return None
         columns = self._ledger.select(["point_id", "document_id", "tenant", "access", "valid_from", "valid_to"])
         rows = columns.filter(pc.is_in(columns["document_id"], pa.array(sorted(documents), pa.string())))
-        points = {
-            row["point_id"]
+        points: set[edge.PointId] = {
+            number_of(row["point_id"])
             for row in rows.to_pylist()
             if row["tenant"] == tenant and row["valid_from"] <= revision < row["valid_to"] and not groups.isdisjoint(row["access"])
         }
         return edge.HasIdCondition(points) if points else None
+
+    def _at(self, found: Sequence[edge.ScoredPoint | edge.Record]) -> npt.NDArray[np.int64]:
+        """Rows of what the shard gave, -1 for one that the ledger does not have."""
+        return self._rows.numbered(np.fromiter((point.id for point in found), np.uint64, len(found)))
+
+    def _numbers(self, point_ids: Sequence[str]) -> dict[str, edge.PointId]:
+        """The numbers of those points that are there."""
+        rows = self._rows.positions(point_ids)
+        numbers = self._rows.numbers[rows].tolist() if len(self._rows) else []
+        return {point: number for point, number, row in zip(point_ids, numbers, rows.tolist(), strict=False) if row >= 0}
 
     def _scrolled(self, seen: edge.Filter, with_payload: bool) -> Iterator[edge.Record]:
         with self._in_use() as shard:
@@ -214,8 +228,7 @@ class EmbeddedReader(IndexReader):
         seen = self._seen(visibility)
         if seen is None:
             return []
-        points = [name_of(record.id) for record in self._scrolled(seen, with_payload=False)]
-        rows = self._rows.positions(points)
+        rows = self._at(list(self._scrolled(seen, with_payload=False)))
         return sorted(pc.unique(self._ledger["document_id"].take(pa.array(rows[rows >= 0]))).to_pylist())
 
     def facts(self, revision: int) -> Mapping[str, DocumentFacts]:
@@ -229,7 +242,7 @@ class EmbeddedReader(IndexReader):
         one_each = dict(zip(held["document_id"].to_pylist(), held["point_id"].to_pylist(), strict=True))
         wanted = edge.PayloadSelector.Include(["document_id", "source", "modified_ts", "metadata"])
         with self._in_use() as shard:
-            records = shard.retrieve(list(one_each.values()), wanted, False)
+            records = shard.retrieve([number_of(point) for point in one_each.values()], wanted, False)
         return {str(payload["document_id"]): facts_of(payload) for payload in (record.payload or {} for record in records)}
 
     def statistics(self, revision: int, tenant: str) -> TermStatistics:

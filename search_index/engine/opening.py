@@ -69,7 +69,7 @@ def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard
                 raise HomeDamaged(
                     f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD
                 )
-            if stored and not shard.retrieve([ledger["point_id"][0].as_py()], True, [DENSE, SPARSE])[0].vector:
+            if stored and not shard.retrieve([ledgers.number_of(ledger["point_id"][0].as_py())], True, [DENSE, SPARSE])[0].vector:
                 raise HomeDamaged(f"{folder}: the vectors cannot be read.", REBUILD)
         except BaseException:
             shard.close()

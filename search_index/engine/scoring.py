@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from search_index.bm25 import Bm25Settings, term_weights
 from search_index.engine.interface import Ids, Scored, Vector
@@ -27,22 +28,21 @@ def unit_query(vector: Vector, dimension: int) -> Vector:
     return np.asarray(vector / norm if norm > 0 else vector, dtype=np.float32)
 
 
-def term_scores(rows: Rows, bm25: Bm25Settings, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
-    """BM25 of each point from the ledger's terms, in their order; 0 for one that is not there. Shape (len(point_ids),).
+def term_scores(rows: Rows, bm25: Bm25Settings, ids: Ids, weights: Vector, positions: npt.NDArray[np.int64]) -> Vector:
+    """BM25 of the points at ``positions`` from the ledger's terms, in their order; 0 for -1. Shape of ``positions``.
 
     Qdrant adds terms up in an order that depends on what else is in the segment. Adding them up in the order of the ledger
     makes a revision's scores the same bits wherever it is held.
     """
-    positions = rows.positions(point_ids)
     owner, terms, counts = rows.terms(positions)
     average = rows.average_lengths(positions, bm25.avgdl)
-    lengths = np.bincount(owner, weights=counts, minlength=len(point_ids)).astype(np.int64)
+    lengths = np.bincount(owner, weights=counts, minlength=len(positions)).astype(np.int64)
     rising = np.argsort(ids)
     position = np.minimum(np.searchsorted(ids[rising], terms), max(len(ids) - 1, 0))
     asked = np.flatnonzero(ids[rising][position] == terms) if len(ids) else np.empty(0, np.int64)
     owner, counts, position = owner[asked], counts[asked], position[asked]
     weighted = weights[rising][position].astype(np.float64) * term_weights(counts, lengths[owner], average[owner], bm25)
-    return np.bincount(owner, weights=weighted, minlength=len(point_ids)).astype(np.float32)
+    return np.bincount(owner, weights=weighted, minlength=len(positions)).astype(np.float32)
 
 
 def settled(fetch: Callable[[int], tuple[list[str], Vector]], limit: int) -> Scored:

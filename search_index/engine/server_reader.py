@@ -104,7 +104,7 @@ class ServerReader(IndexReader):
 
         def fetch(size: int) -> tuple[list[str], Vector]:
             found = [point for point, _ in stored.nearest(SPARSE, query, seen, size)]
-            return found, term_scores(self._rows, self.bm25, ids, weights, found)
+            return found, term_scores(self._rows, self.bm25, ids, weights, self._rows.positions(found))
 
         return settled(fetch, limit)
 
@@ -120,7 +120,7 @@ class ServerReader(IndexReader):
     def sparse_scores(self, ids: Ids, weights: Vector, point_ids: Sequence[str]) -> Vector:
         """BM25 of each point, the same bits as ``sparse`` gives."""
         self._open()
-        return term_scores(self._rows, self.bm25, ids, weights, point_ids)
+        return term_scores(self._rows, self.bm25, ids, weights, self._rows.positions(point_ids))
 
     def vectors(self, point_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Stored vectors, shape (len(point_ids), dimension)."""

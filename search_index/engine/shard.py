@@ -2,14 +2,14 @@
 
 Vectors are stored at length 1 and compared by dot product, so what is read back is bit for bit what was written, which
 ``Distance.Cosine`` does not promise. There is no write-ahead log: a directory is built, flushed and never written again, and
-without one several processes can read it.
+without one several processes can read it. A point is stored under its number (see ``ledger``): the engine would make an object of
+every UUID it gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from qdrant_edge import PayloadSchemaType as Kind
 
 from search_index.bm25 import Bm25Settings
 from search_index.engine.filters import Absent, Condition, Conditions, Either, OneOf, metadata_field
+from search_index.engine.ledger import number_of
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, FIELDS, SPARSE, FieldKind, batches, new_metadata_fields
 from search_index.errors import DiskFull, HomeDamaged, PlumblineError
 
@@ -78,7 +79,7 @@ def delete(shard: edge.EdgeShard, point_ids: Sequence[str]) -> None:
 
 def _batches(point_ids: Sequence[str]) -> Iterator[list[int | UUID | str]]:
     for start in range(0, len(point_ids), _BATCH):
-        yield list(point_ids[start : start + _BATCH])
+        yield [number_of(point) for point in point_ids[start : start + _BATCH]]
 
 
 def add(
@@ -99,22 +100,12 @@ def add(
         shard.update(
             edge.UpdateOperation.upsert_points(
                 [
-                    edge.Point(point, {DENSE: vector.tolist(), SPARSE: edge.SparseVector(*terms)}, payload)
+                    edge.Point(number_of(point), {DENSE: vector.tolist(), SPARSE: edge.SparseVector(*terms)}, payload)
                     for point, vector, terms, payload in zip(batch.ids, batch.vectors, batch.terms, batch.payloads, strict=True)
                 ]
             )
         )
         yield batch.rows
-
-
-def name_of(point: UUID | int | str) -> str:
-    """How a point's id is spelled. The engine gives an object each time, whose spelling costs more than looking it up."""
-    return _spelled(point.int) if isinstance(point, UUID) else str(point)
-
-
-@lru_cache(maxsize=65_536)
-def _spelled(number: int) -> str:
-    return str(UUID(int=number))
 
 
 def as_filter(conditions: Conditions) -> edge.Filter:

@@ -15,6 +15,7 @@ import qdrant_edge as edge
 
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.interface import Delta
+from search_index.engine.ledger import number_of
 from search_index.errors import DiskFull, HomeDamaged
 from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import BM25, DIMENSION, INDEX, passages, published, seen_at, table, vector_of
@@ -94,7 +95,7 @@ def test_an_index_from_before_tenants_is_named_as_such(engine: EmbeddedEngine, f
     about = json.loads(path.read_text())
     path.write_text(json.dumps({**{name: value for name, value in about.items() if name != "layout"}, "bm25": {"avgdl": 8.0}}))
     for ask in (lambda: engine.open(INDEX, 1), lambda: engine.stage(INDEX, 1, 2, Delta(table([], 2)), BM25, DIMENSION, None)):
-        with pytest.raises(HomeDamaged, match="points have no tenant") as refused:
+        with pytest.raises(HomeDamaged, match="laid out in another way") as refused:
             ask()
         assert "new home" in refused.value.remedy
 
@@ -118,9 +119,9 @@ def test_verification_finds_points_that_are_not_what_the_ledger_says(engine: Emb
     first = passages(40)
     published(engine, None, 1, first)
     shard = edge.EdgeShard.load(str(folder / "r0000001" / "shard"))
-    shard.update(edge.UpdateOperation.set_payload([first[0].point(1)], {"text": "tampered"}))
-    shard.update(edge.UpdateOperation.set_payload([first[1].point(1)], {"valid_to": 7}))
-    turned = edge.PointVectors(first[2].point(1), {"dense": vector_of("another").tolist()})
+    shard.update(edge.UpdateOperation.set_payload([number_of(first[0].point(1))], {"text": "tampered"}))
+    shard.update(edge.UpdateOperation.set_payload([number_of(first[1].point(1))], {"valid_to": 7}))
+    turned = edge.PointVectors(number_of(first[2].point(1)), {"dense": vector_of("another").tolist()})
     shard.update(edge.UpdateOperation.update_vectors([turned]))
     shard.flush()
     shard.close()
