@@ -43,18 +43,31 @@ class Connection:
         self._port = port
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self.retry_after_s = 0.0
+        """What the last answer said of when to ask again."""
 
     async def ask(self, request: bytes) -> int:
-        """The status of the answer, once all of it is read; 0 where the connection broke."""
+        """The status of the answer, once all of it is read; 0 where the connection broke.
+
+        One that was idle so long that the service closed it is opened again, as every client does.
+        """
+        opened_before = self._reader is not None
         try:
             if self._reader is None or self._writer is None:
                 self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
             self._writer.write(request)
-            head = await self._reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+            try:
+                head = await self._reader.readuntil(b"\r\n\r\n")
+            except (OSError, asyncio.IncompleteReadError) as ended:
+                if not opened_before or getattr(ended, "partial", b""):
+                    raise
+                self.close()
+                return await self.ask(request)
+            headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+            length, self.retry_after_s = int(headers[b"content-length"]), float(headers.get(b"retry-after", 0))
             await self._reader.readexactly(length)
             return int(head[9:12])
-        except (OSError, asyncio.IncompleteReadError, IndexError):
+        except (OSError, asyncio.IncompleteReadError, KeyError):
             self.close()
             return 0
 
@@ -74,7 +87,7 @@ def request_of(path: str, body: bytes | None, key: str | None) -> bytes:
 
 
 async def closed_loop(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> Taken:
-    """Each of so many connections asks again as soon as it is answered."""
+    """Each of so many connections asks again as soon as it is answered, and where it is not let in, after as long as it is told to wait."""
     taken, began = Taken(), time.perf_counter()
 
     async def ask() -> None:
@@ -82,6 +95,8 @@ async def closed_loop(port: int, requests: Iterator[bytes], seconds: float, conn
         while (since := time.perf_counter()) - began < seconds:
             status = await connection.ask(next(requests))
             taken.note(since - began, (time.perf_counter() - since) * 1e3, status)
+            if status == 503:
+                await asyncio.sleep(connection.retry_after_s)
         connection.close()
 
     await asyncio.gather(*(ask() for _ in range(connections)))

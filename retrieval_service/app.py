@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 
 from retrieval_service import problems
 from retrieval_service.access.lock import Lock
-from retrieval_service.admission import SearchWorkers
+from retrieval_service.admission import SearchWorkers, TurnAway
 from retrieval_service.agent.planner_model import PlannerModel
 from retrieval_service.announce import AnnounceOverride
 from retrieval_service.breaker import Breakers
@@ -93,6 +94,9 @@ def create_app(
         await to_thread.run_sync(lock.start, FIRST_LOOK_S)
         app.state.workers = SearchWorkers(telemetry)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
+        # What was loaded stays: looking through it for garbage again and again would hold every request up, half a second each time.
+        gc.collect()
+        gc.freeze()
         try:
             async with mcp.running():
                 yield
@@ -118,6 +122,7 @@ def create_app(
     app.state.query_log, app.state.planner = query_log, PlannerModel.of(settings)
     app.state.shadow, app.state.canary, app.state.authority = shadow, canary, lock.authority
     problems.install(app)
+    app.add_middleware(TurnAway)
     lock.guard(app)
     app.add_middleware(RequestTelemetry, telemetry=telemetry, on_defect=_answer_defects(telemetry))
     app.add_middleware(AnnounceOverride, live=live)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from search_index.answering.facets import counted, metadata_name
 from search_index.answering.metadata import Kind, checked, kinds_of, resolved
 from search_index.engine.interface import IndexReader, Visibility
+from search_index.keeping import keeping
 from search_index.model.filters import Filters
 from search_index.model.passage import Facet
 
@@ -35,8 +35,8 @@ class Sighted:
 
     def __init__(self, reader: IndexReader) -> None:
         self._reader = reader
-        self._kinds = lru_cache(maxsize=256)(self._kinds_of)
-        self._documents = lru_cache(maxsize=8)(self._documents_of)
+        self._kinds = keeping(256, self._kinds_of)
+        self._documents = keeping(8, self._documents_of)
 
     def narrowed(self, seen: Visibility, filters: Filters) -> Visibility:
         """What is left of ``seen``, which has no filters yet, once ``filters`` are applied; ready for an engine.

@@ -21,6 +21,7 @@ from search_index.engine import ledger as ledgers
 from search_index.engine.about import About, answers_for, oldest_of, statistics_needed
 from search_index.engine.embedded_reader import EmbeddedReader
 from search_index.engine.interface import LEDGER, POINTS, Candidate, Delta, Engine, Kept, Superseded
+from search_index.engine.opened import OpenDirectories
 from search_index.engine.opening import REBUILD, read_about, read_ledger
 from search_index.engine.verification import differences
 from search_index.errors import HomeDamaged, RevisionUnknown, WrongUsage
@@ -90,6 +91,7 @@ class EmbeddedEngine(Engine):
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._directories = OpenDirectories()
 
     def stage(
         self,
@@ -122,7 +124,7 @@ class EmbeddedEngine(Engine):
 
     def open(self, index: str, revision: int, head: int | None = None) -> EmbeddedReader:
         """Open the newest directory that holds ``revision``."""
-        return EmbeddedReader(self._holding(index, revision, head))
+        return EmbeddedReader(self._holding(index, revision, head), self._directories)
 
     def ledger(self, index: str, revision: int, head: int | None = None) -> pa.Table:
         """Map the ledger of that directory."""
@@ -185,7 +187,7 @@ class EmbeddedEngine(Engine):
         return directory.bytes_in(self._folder(index, revision))
 
     def close(self) -> None:
-        """Nothing is shared: each reader has its own."""
+        """Nothing is held: what readers share goes with the last of them."""
 
     def _folder(self, index: str, revision: int) -> Path:
         folder = self._root / index / directory.name_of(revision)

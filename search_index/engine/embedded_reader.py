@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,17 @@ import pyarrow.compute as pc
 import qdrant_edge as edge
 
 from search_index.bm25 import Bm25Settings, TermStatistics
-from search_index.engine import ledger as ledgers
 from search_index.engine import tenant_statistics
 from search_index.engine.filters import Between, Condition, OneOf, conditions
 from search_index.engine.interface import DocumentFacts, Ids, IndexReader, Payload, Scored, Vector, Visibility
 from search_index.engine.ledger import number_of
-from search_index.engine.opening import REBUILD, opened_shard, read_about, read_ledger
+from search_index.engine.opened import OpenDirectories
+from search_index.engine.opening import REBUILD
 from search_index.engine.scoring import settled, term_scores, unit_query
 from search_index.engine.shard import as_filter, engine_errors
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, SPARSE, facts_of
 from search_index.errors import HomeDamaged, NotFound
+from search_index.keeping import keeping
 
 _PAGE = 1000
 
@@ -33,24 +33,23 @@ _PAGE = 1000
 class EmbeddedReader(IndexReader):
     """See ``IndexReader``. Qdrant Edge holds the GIL while it searches, so threads take turns and need no lock of ours.
 
+    Args:
+        directories: where what is open already is found; by default it is opened for this reader alone.
+
     Raises:
         HomeDamaged: files are missing, cannot be read, or hold something else than ``about.json`` says.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._about = read_about(folder)
-        self._ledger = read_ledger(folder, self._about)
-        try:
-            self._rows = ledgers.Rows(self._ledger)
-        except pa.ArrowException as error:
-            raise HomeDamaged(f"{folder}/points.arrow cannot be read: {type(error).__name__}.", REBUILD) from error
+    def __init__(self, folder: Path, directories: OpenDirectories | None = None) -> None:
+        self._directories = directories or OpenDirectories()
+        self._directory = self._directories.take(folder)
+        self._about, self._ledger, self._rows = self._directory.about, self._directory.ledger, self._directory.rows
         self._folder = folder
         self._calls, self._idle, self._closed = 0, threading.Condition(), False
-        self._statistics = lru_cache(maxsize=16)(self._load_statistics)
-        self._facts = lru_cache(maxsize=2)(self._read_facts)
-        self._excluded = lru_cache(maxsize=64)(self._excluded_points)
+        self._statistics = keeping(16, self._load_statistics)
+        self._facts = keeping(2, self._read_facts)
+        self._excluded = keeping(64, self._excluded_points)
         self._last_seen: tuple[Visibility, edge.Filter] | None = None
-        self._shard = opened_shard(folder, self._about, self._ledger)
 
     @property
     def directory_revision(self) -> int:
@@ -255,14 +254,13 @@ class EmbeddedReader(IndexReader):
         return self._ledger
 
     def close(self) -> None:
-        """Wait for running calls, then close the shard."""
+        """Wait for running calls, then close the shard, unless others read it."""
         with self._idle:
             if self._closed:
                 return
             self._closed = True
             self._idle.wait_for(lambda: self._calls == 0)
-        with engine_errors(f"{self._folder} cannot be closed", REBUILD):
-            self._shard.close()
+        self._directories.leave(self._directory)
 
     @contextmanager
     def _in_use(self) -> Iterator[edge.EdgeShard]:
@@ -272,7 +270,7 @@ class EmbeddedReader(IndexReader):
             self._calls += 1
         try:
             with engine_errors(f"{self._folder} cannot be searched", REBUILD):
-                yield self._shard
+                yield self._directory.shard
         finally:
             with self._idle:
                 self._calls -= 1

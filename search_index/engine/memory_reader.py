@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from search_index.engine.matching import meets
 from search_index.engine.stored_point import facts_of
 from search_index.errors import NotFound, NotInMemory, RevisionUnknown
 from search_index.fusion import best_first
+from search_index.keeping import keeping
 from search_index.model.filters import Filters
 
 
@@ -37,7 +37,7 @@ class MemoryReader(IndexReader):
         self._corpora = {tenant: Lexical(rows.filter(pc.field("tenant") == tenant), self._bm25, tenant) for tenant in _tenants(rows)}
         self._statistics = {tenant: reader.statistics(revision, tenant) for tenant in self._corpora}
         self._facts = {str(payload["document_id"]): facts_of(payload) for payload in payloads.values()}
-        self._seen = lru_cache(maxsize=64)(self._visible)
+        self._seen = keeping(64, self._visible)
 
     @property
     def directory_revision(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from search_index.engine.server_filters import as_filter, visible_at
 from search_index.engine.server_ledger import LedgerFolders, ServerAbout
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, SPARSE, facts_of
 from search_index.errors import HomeDamaged, NotFound, RevisionUnknown, ServerUnavailable
+from search_index.keeping import keeping
 from search_index.model.search import OPEN_END
 
 _LOOK_EVERY_S = 1.0
@@ -47,8 +47,8 @@ class ServerReader(IndexReader):
         self._saved = folders.statistics(index, about.revision)
         self._closed = False
         self._whole_until: dict[int, float] = {}
-        self._statistics = lru_cache(maxsize=16)(self._load_statistics)
-        self._facts = lru_cache(maxsize=2)(self._read_facts)
+        self._statistics = keeping(16, self._load_statistics)
+        self._facts = keeping(2, self._read_facts)
 
     @property
     def directory_revision(self) -> int:

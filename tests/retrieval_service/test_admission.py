@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
@@ -64,9 +65,19 @@ class Held:
 
         self.group.start_soon(ask)
 
+    def let_in(self, number: int) -> str:
+        """Names in the order they were begun, which is that of the queue."""
+        return list(self.gates)[number]
+
     async def settled(self) -> None:
-        for _ in range(5):
-            await anyio.wait_all_tasks_blocked()
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+
+    async def until_few_wait(self, few: int = 0) -> None:
+        with anyio.fail_after(5):
+            while len(self.workers._waiting) > few:  # noqa: ASYNC110 - nothing tells
+                await anyio.sleep(0.01)
+        await self.settled()
 
     async def end(self, name: str) -> None:
         self.gates[name].set()
@@ -112,37 +123,82 @@ async def test_so_many_are_answered_at_once_and_the_next_waits_its_turn(held: He
     assert held.refused == []
 
 
-async def test_a_burst_is_taken_up_and_a_queue_that_stands_is_not(held: Held, clock: Clock) -> None:
+async def test_a_burst_is_taken_up(held: Held, clock: Clock) -> None:
     for number in range(10):
-        held.begin(f"burst {number}")
-    await held.settled()
-    assert held.refused == []
-    clock.now += STANDING_AFTER_S + 0.01  # since when no worker was free
-    held.begin("late")
-    await held.settled()
-    assert held.refused == ["late"]
-    for number in range(10):
-        await held.end(f"burst {number}")
-    held.begin("again")
-    await held.settled()
-    await held.end("again")
-    assert held.refused == ["late"]
-
-
-async def test_a_short_queue_may_stand(held: Held, clock: Clock) -> None:
-    """What one search takes alone, and as much again: so long may a queue be, in time."""
-    held.begin("a")
-    held.begin("b")
-    await held.settled()
-    clock.now += STANDING_AFTER_S + 0.01
-    fit = int(STANDING_SHARE * FIRST_GUESS_S / (FIRST_GUESS_S / 2))
-    for number in range(fit + 3):
         held.begin(f"{number}")
+    await held.settled()
+    clock.now += STANDING_AFTER_S + 0.01  # since when no worker was free
+    for number in range(10):
+        await held.end(f"{number}")
+    assert held.refused == []
+
+
+async def test_callers_that_wait_for_their_answers_are_never_too_much(held: Held, clock: Clock) -> None:
+    for number in range(20):
+        held.begin(f"{number}")
+    for number in range(100):
+        await held.settled()
+        await held.end(f"{number}")
+        clock.now += FIRST_GUESS_S
+        held.begin(f"{number + 20}")
+    assert held.refused == []
+
+
+async def overloaded(held: Held, clock: Clock) -> int:
+    """Three times as much is asked as is answered until that is too much; how many were asked."""
+    asked = 0
+    for answered in range(100):
+        for _ in range(3):
+            held.begin(f"{asked}")
+            asked += 1
+        await held.settled()
+        if held.workers._too_much:
+            return asked
+        await held.end(held.let_in(answered))
+        clock.now += FIRST_GUESS_S
+    raise AssertionError("it never was")
+
+
+async def test_more_than_is_answered_is_refused_once_the_queue_stands(held: Held, clock: Clock) -> None:
+    began = clock.now
+    await overloaded(held, clock)
+    assert STANDING_AFTER_S < clock.now - began < BURST_S
+    told = time.monotonic()
+    await held.until_few_wait()
+    assert held.refused
+    assert time.monotonic() - told < BURST_S / 2  # those who waited already are not left to wait a second
+    clock.now += 5 * BURST_S  # nothing more is asked
+    for name in [name for name in held.gates if name not in held.answered and name not in held.refused]:
+        await held.end(name)
+    before = len(held.refused)
+    for number in range(10):
+        held.begin(f"later {number}")
+    await held.settled()
+    assert len(held.refused) == before
+
+
+async def test_where_it_is_too_much_a_short_queue_may_stand(held: Held, clock: Clock, workers: SearchWorkers) -> None:
+    """What one search takes alone, and as much again: so long may a queue be, in time."""
+    await overloaded(held, clock)
+    fit = int(STANDING_SHARE * workers._alone_s / workers._every_s)
+    await held.until_few_wait()
+    before = len(held.refused)
+    for number in range(fit + 3):
+        held.begin(f"more {number}")
         await anyio.lowlevel.checkpoint()
-    with anyio.fail_after(5):
-        for number in range(fit + 3):  # the first of them after they have waited so long
-            await held.over[f"{number}"].wait()
-    assert held.refused[0] == f"{fit + 1}"
+    assert held.refused[before] == f"more {fit + 1}"
+
+
+async def test_who_is_turned_away_counts_as_having_asked(held: Held, clock: Clock, workers: SearchWorkers) -> None:
+    await overloaded(held, clock)
+    await held.until_few_wait()
+    for number in range(6):
+        held.begin(f"more {number}")
+    await held.settled()
+    for _ in range(200):
+        clock.now += FIRST_GUESS_S / 4
+        assert workers.refusal() is not None
+    assert workers._too_much
 
 
 async def test_what_a_search_takes_is_learned_when_it_is_alone(held: Held, workers: SearchWorkers, clock: Clock) -> None:
