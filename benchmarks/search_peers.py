@@ -74,16 +74,16 @@ def plumbline_measured(dataset: Path, folder: Path) -> dict[str, float]:
 
 
 def txtai_measured(dataset: Path, folder: Path) -> dict[str, float]:
-    """txtai's hybrid index, its weights as they come, on one thread; what it indexed stays in ``folder``."""
+    """txtai's hybrid index, its weights as they come, asked on one thread; what it indexed stays in ``folder``."""
     import torch
     from txtai import Embeddings
 
-    torch.set_num_threads(1)
     model = str(resolve_model(DEFAULT_MODEL).folder)
     embeddings = Embeddings(path=model, hybrid=True, content=True, gpu=False)
     rows = map(json.loads, (dataset / "corpus.jsonl").read_text().splitlines())
     embeddings.index((row["_id"], f"{row.get('title', '')}\n{row['text']}".strip(), None) for row in rows)
     embeddings.save(str(folder / "index"))
+    torch.set_num_threads(1)
     config = {"path": str(folder / "index"), "writable": False, "embeddings": {"path": model, "gpu": False}}
     (folder / "api.yml").write_text(yaml.safe_dump(config))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -128,7 +129,7 @@ def test_answers_are_the_same_bits_with_and_without_others(
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=_QUIET)
+@settings(max_examples=12 * int(os.environ.get("PLUMBLINE_ROUNDS", "3")), deadline=None, suppress_health_check=_QUIET)
 @given(mine=documents_of(DEFAULT_TENANT), theirs=documents_of(OTHERS), asked=ASKED)
 def test_and_so_they_are_in_many_more_cases(
     tmp_path: Path,
