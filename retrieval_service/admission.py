@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from retrieval_service.problems import Overloaded, problem_response
 from retrieval_service.telemetry import Telemetry, request_id_of
+from retrieval_service.together import WaitingQueries
 
 T = TypeVar("T")
 
@@ -71,9 +72,17 @@ class SearchWorkers:
     Args:
         size: searches at once.
         clock: seconds, rising.
+        waiting: where queries are announced that are about to be encoded.
     """
 
-    def __init__(self, telemetry: Telemetry, size: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        size: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        waiting: WaitingQueries | None = None,
+    ) -> None:
+        self.waiting = waiting or WaitingQueries()
         self._telemetry = telemetry
         self._size = size or search_workers()
         self._turns = CapacityLimiter(self._size)

@@ -119,6 +119,14 @@ class AnswerCache:
             self._keep(key, answer.model_dump_json().encode(), cleared)
         return answer
 
+    def holds(self, request: SearchRequest, release: ReleaseRef, principal: Principal, loaded: LoadedRelease) -> bool:
+        """Whether it will be answered from here, as it looks now.
+
+        Errors:
+            PlumblineError: what is withheld cannot be told.
+        """
+        return bool(self._room) and Key.of(request, release, principal, loaded) in self._kept
+
     def clear(self) -> None:
         """Forget everything, and keep nothing of what is being answered now."""
         with self._lock:

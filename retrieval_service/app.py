@@ -92,7 +92,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(lock.start, FIRST_LOOK_S)
-        app.state.workers = SearchWorkers(telemetry)
+        app.state.workers = SearchWorkers(telemetry, waiting=guards.waiting)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
         # What was loaded stays: looking through it for garbage again and again would hold every request up, half a second each time.
         gc.collect()

@@ -62,6 +62,18 @@ def answer_for(
     return answer
 
 
+def to_be_encoded(request: SearchRequest, live: LiveRelease, principal: Principal, look: Look) -> list[str]:
+    """The query of a request that will be answered by searching the live release for its meaning; nothing of any other."""
+    if request.mode not in ("hybrid", "dense") or request.as_of is not None:
+        return []
+    try:
+        with live.acquire() as serving:
+            kept = look.wanted and serving.answers.holds(request, serving.loaded.ref, principal, serving.loaded)
+    except PlumblineError:  # which the search will say
+        return []
+    return [] if kept else [request.query]
+
+
 def _callers_own(error: Exception) -> bool:
     """Whether it says nothing of the release: who asks for a field that there is not must not get a canary withdrawn."""
     return isinstance(error, FilterInvalid | WrongUsage | DeadlineExceeded)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from retrieval_service.impatient import ImpatientEncoder
 from retrieval_service.live import OpenRelease
 from retrieval_service.standby import PassagesStandingBy
 from retrieval_service.telemetry import Telemetry
+from retrieval_service.together import TogetherEncoder, WaitingQueries
 from search_index.arms import ALWAYS_OPEN, ArmGate
+from search_index.embedding import Encoder
 from search_index.home import Home, LoadedRelease, open_release
 from search_index.model.release import ReleaseRecord
 from search_index.ranker import QueryEncoder
@@ -18,6 +21,8 @@ class Guards:
     """Wraps what is opened. An encoder that several releases share has one set of threads."""
 
     def __init__(self, patience_s: float, fallback_passages: int, telemetry: Telemetry) -> None:
+        self.waiting = WaitingQueries()
+        """Queries under way, which are encoded with others when those have their turn."""
         self._patience_s = patience_s
         self._fallback_passages = fallback_passages
         self._telemetry = telemetry
@@ -45,5 +50,11 @@ class Guards:
     def _impatient(self, encoder: QueryEncoder) -> ImpatientEncoder:
         known = self._encoders.get(id(encoder))
         if known is None:
-            known = self._encoders[id(encoder)] = (encoder, ImpatientEncoder(encoder, self._patience_s))
+            together = TogetherEncoder(encoder, self.waiting, self._patience_s) if _is_quicker_together(encoder) else encoder
+            known = self._encoders[id(encoder)] = (encoder, ImpatientEncoder(together, self._patience_s))
         return known[1]
+
+
+def _is_quicker_together(encoder: QueryEncoder) -> TypeGuard[Encoder]:
+    """Where a vector's bits would depend on its neighbours, each is made by itself anyway."""
+    return isinstance(encoder, Encoder) and encoder.card.batch_invariant

@@ -51,7 +51,8 @@ async def search_batch(
         require(principal, "history")
     deadline = NEVER.sooner(deadline_ms)
     request_id = request_id_of(request.scope)
-    with live.acquire() as serving:
+    ahead = [asked.query for asked in batch.requests if asked.mode in ("hybrid", "dense")]
+    with live.acquire() as serving, workers.waiting.announced(ahead):
         release = await workers.run(partial(release_asked_for, batch.as_of, serving))
 
         async def one(asked: SearchRequest) -> BatchItem:

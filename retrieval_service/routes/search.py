@@ -10,7 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Header, Response
 from retrieval_service.access import require
 from retrieval_service.answer_cache import HEADER as CACHE_HEADER
 from retrieval_service.answer_cache import Look
-from retrieval_service.asking import answer_for
+from retrieval_service.asking import answer_for, to_be_encoded
 from retrieval_service.deps import CanaryDep, ClientDep, LiveDep, PrincipalDep, QueryLogDep, ShadowDep, TelemetryDep, WorkersDep
 from retrieval_service.examples import SEARCH_ANSWER, shown
 from retrieval_service.tracing import retrieving, told
@@ -78,7 +78,8 @@ async def search(
     if request.as_of is not None:
         require(principal, "history")
     look = Look(wanted=not probe)
-    with retrieving(telemetry, request, request.limit) as span:
+    ahead = to_be_encoded(request, live, principal, look)
+    with retrieving(telemetry, request, request.limit) as span, workers.waiting.announced(ahead):
         answer = await workers.run(partial(answer_for, request, live, canary, principal, client, telemetry, deadline, look))
         told(span, answer.release, len(answer.hits), len(answer.degraded))
     response.headers["Plumbline-Release"] = str(answer.release.revision)

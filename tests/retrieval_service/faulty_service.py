@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,14 @@ AHEAD_S = 86_400 * 40
 
 def hang_while(flag: Path) -> None:
     """The encoder answers nothing until the file is gone."""
-    honest = Encoder.encode_query
+    honest = Encoder.encode_queries
 
-    def encode_query(self: Encoder, text: str) -> npt.NDArray[np.float32]:
+    def encode_queries(self: Encoder, texts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
         while flag.exists():
             time.sleep(0.02)
-        return honest(self, text)
+        return honest(self, texts)
 
-    Encoder.encode_query = encode_query  # type: ignore[method-assign]
+    Encoder.encode_queries = encode_queries  # type: ignore[method-assign]
 
 
 def fail_while(flag: Path) -> None:

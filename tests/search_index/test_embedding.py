@@ -186,3 +186,10 @@ def test_a_query_is_encoded_once_while_queries_are_kept(encoder: Encoder, monkey
     encoder.encode_query("where does the otter sleep")
     assert len(asked) == 4, "nothing is kept afterwards"
     assert all(vector.tobytes() == plain.tobytes() for vector in kept)
+
+
+def test_queries_have_the_same_bits_together_as_alone(encoder: Encoder) -> None:
+    texts = ["otters", "what do herons eat at the weir", "a", "", "the history of the canal " * 9, "swifts", "locks of the canal"]
+    for vector, text in zip(encoder.encode_queries(texts), texts, strict=True):
+        assert np.array_equal(vector, encoder.encode_query(text))
+    assert encoder.encode_queries([]) == []
