@@ -94,9 +94,6 @@ def create_app(
         await to_thread.run_sync(lock.start, FIRST_LOOK_S)
         app.state.workers = SearchWorkers(telemetry, waiting=guards.waiting)
         await to_thread.run_sync(live.start, FIRST_LOOK_S)
-        # What was loaded stays: looking through it for garbage again and again would hold every request up, half a second each time.
-        gc.collect()
-        gc.freeze()
         try:
             async with mcp.running():
                 yield
@@ -160,7 +157,16 @@ def serve(settings: Settings) -> None:
     )
     telemetry.log.info("listening", host=settings.host, port=listener.getsockname()[1], home=str(settings.root))
     with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its graceful end
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """What was loaded at the start stays: looking through it for garbage would hold every request up, half a second each time."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
 
 def _listen(settings: Settings) -> socket.socket:

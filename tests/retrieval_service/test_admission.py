@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from retrieval_service.admission import (
     BURST_S,
     FIRST_GUESS_S,
+    SEARCHES,
     STANDING_AFTER_S,
     STANDING_SHARE,
     WAITING_MOST,
@@ -22,8 +28,6 @@ from retrieval_service.admission import (
 )
 from retrieval_service.problems import Overloaded
 from retrieval_service.telemetry import Telemetry
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -110,6 +114,7 @@ async def held(workers: SearchWorkers) -> AsyncIterator[Held]:
             gate.set()
 
 
+@pytest.mark.anyio
 async def test_so_many_are_answered_at_once_and_the_next_waits_its_turn(held: Held) -> None:
     for name in "abcd":
         held.begin(name)
@@ -123,6 +128,7 @@ async def test_so_many_are_answered_at_once_and_the_next_waits_its_turn(held: He
     assert held.refused == []
 
 
+@pytest.mark.anyio
 async def test_a_burst_is_taken_up(held: Held, clock: Clock) -> None:
     for number in range(10):
         held.begin(f"{number}")
@@ -133,6 +139,7 @@ async def test_a_burst_is_taken_up(held: Held, clock: Clock) -> None:
     assert held.refused == []
 
 
+@pytest.mark.anyio
 async def test_callers_that_wait_for_their_answers_are_never_too_much(held: Held, clock: Clock) -> None:
     for number in range(20):
         held.begin(f"{number}")
@@ -159,6 +166,7 @@ async def overloaded(held: Held, clock: Clock) -> int:
     raise AssertionError("it never was")
 
 
+@pytest.mark.anyio
 async def test_more_than_is_answered_is_refused_once_the_queue_stands(held: Held, clock: Clock) -> None:
     began = clock.now
     await overloaded(held, clock)
@@ -177,6 +185,7 @@ async def test_more_than_is_answered_is_refused_once_the_queue_stands(held: Held
     assert len(held.refused) == before
 
 
+@pytest.mark.anyio
 async def test_where_it_is_too_much_a_short_queue_may_stand(held: Held, clock: Clock, workers: SearchWorkers) -> None:
     """What one search takes alone, and as much again: so long may a queue be, in time."""
     await overloaded(held, clock)
@@ -189,6 +198,7 @@ async def test_where_it_is_too_much_a_short_queue_may_stand(held: Held, clock: C
     assert held.refused[before] == f"more {fit + 1}"
 
 
+@pytest.mark.anyio
 async def test_who_is_turned_away_counts_as_having_asked(held: Held, clock: Clock, workers: SearchWorkers) -> None:
     await overloaded(held, clock)
     await held.until_few_wait()
@@ -201,6 +211,7 @@ async def test_who_is_turned_away_counts_as_having_asked(held: Held, clock: Cloc
     assert workers._too_much
 
 
+@pytest.mark.anyio
 async def test_what_a_search_takes_is_learned_when_it_is_alone(held: Held, workers: SearchWorkers, clock: Clock) -> None:
     before = workers._alone_s
     held.begin("alone")
@@ -217,6 +228,7 @@ async def test_what_a_search_takes_is_learned_when_it_is_alone(held: Held, worke
     assert workers._alone_s == alone
 
 
+@pytest.mark.anyio
 async def test_parts_of_what_was_let_in_are_never_refused(held: Held, workers: SearchWorkers, clock: Clock) -> None:
     held.begin("a")
     held.begin("b")
@@ -230,6 +242,7 @@ async def test_parts_of_what_was_let_in_are_never_refused(held: Held, workers: S
     assert held.answered == ["a", "part"]
 
 
+@pytest.mark.anyio
 async def test_however_long_ago_the_queue_was_empty_only_so_many_wait(held: Held, workers: SearchWorkers) -> None:
     workers._every_s = BURST_S / (10 * WAITING_MOST)  # so quick that all would be answered in time
     for number in range(WAITING_MOST + 3):
@@ -238,6 +251,7 @@ async def test_however_long_ago_the_queue_was_empty_only_so_many_wait(held: Held
     assert held.refused == [f"{WAITING_MOST + 2}"]
 
 
+@pytest.mark.anyio
 async def test_a_search_that_fails_gives_its_place_back(workers: SearchWorkers) -> None:
     def fails() -> str:
         raise ValueError("ours")
@@ -250,3 +264,33 @@ async def test_a_search_that_fails_gives_its_place_back(workers: SearchWorkers) 
 
 def test_there_are_two_workers_at_least() -> None:
     assert 2 <= search_workers() <= 16
+
+
+class Full(SearchWorkers):
+    """Has no place for anybody."""
+
+    def refusal(self) -> Overloaded | None:
+        return Overloaded("More is asked than can be answered: 7 searches wait.", "Ask again in a second.")
+
+
+@pytest.mark.parametrize("path", sorted(SEARCHES))
+def test_searches_that_would_be_too_much_are_told_so_before_they_are_read(client: TestClient, log: io.StringIO, path: str) -> None:
+    app = cast(FastAPI, client.app)
+    app.state.workers = Full(app.state.telemetry)
+    answer = client.post(path, content=b"what nobody reads")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:plumbline:problem:overloaded"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers["X-Request-Id"] == answer.json()["request_id"]
+    metrics = client.get("/metrics").text
+    assert f'plumbline_requests_total{{method="POST",route="{path}",status="503"}} 1.0' in metrics
+    assert 'plumbline_errors_total{class="shed"} 1.0' in metrics
+    assert json.loads(log.getvalue().splitlines()[-1])["route"] == path
+
+
+def test_nothing_else_is_turned_away(client: TestClient) -> None:
+    app = cast(FastAPI, client.app)
+    app.state.workers = Full(app.state.telemetry)
+    assert client.get("/health/ready").status_code == 200
+    assert client.get("/v1/releases").status_code == 200
+    assert client.get("/v1/search").status_code == 405
