@@ -18,9 +18,9 @@ from search_index.bm25 import Bm25Settings, TermStatistics
 from search_index.engine import tenant_statistics
 from search_index.engine.filters import Between, Condition, OneOf, conditions
 from search_index.engine.interface import DocumentFacts, Ids, IndexReader, Payload, Scored, Vector, Visibility
-from search_index.engine.ledger import number_of
 from search_index.engine.opened import OpenDirectories
 from search_index.engine.opening import REBUILD
+from search_index.engine.point_numbers import number_of
 from search_index.engine.scoring import settled, term_scores, unit_query
 from search_index.engine.shard import as_filter, engine_errors
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, SPARSE, facts_of
@@ -197,13 +197,13 @@ class EmbeddedReader(IndexReader):
 
     def _at(self, found: Sequence[edge.ScoredPoint | edge.Record]) -> npt.NDArray[np.int64]:
         """Rows of what the shard gave, -1 for one that the ledger does not have."""
-        return self._rows.numbered(np.fromiter((point.id for point in found), np.uint64, len(found)))
+        return self._directory.numbers.rows(np.fromiter((point.id for point in found), np.uint64, len(found)))
 
     def _numbers(self, point_ids: Sequence[str]) -> dict[str, edge.PointId]:
         """The numbers of those points that are there."""
         rows = self._rows.positions(point_ids)
-        numbers = self._rows.numbers[rows].tolist() if len(self._rows) else []
-        return {point: number for point, number, row in zip(point_ids, numbers, rows.tolist(), strict=False) if row >= 0}
+        there = [point for point, row in zip(point_ids, rows.tolist(), strict=True) if row >= 0]
+        return dict(zip(there, self._directory.numbers.of(rows[rows >= 0]).tolist(), strict=True))
 
     def _scrolled(self, seen: edge.Filter, with_payload: bool) -> Iterator[edge.Record]:
         with self._in_use() as shard:

@@ -1,7 +1,4 @@
-"""The ledger: one row for every point an index holds, which says from when to when it is visible and what it must contain.
-
-A point is named by a UUID. Where a UUID costs an object and its spelling each time, it goes by its number: the last 64 bits.
-"""
+"""The ledger: one row for every point an index holds, which says from when to when it is visible and what it must contain."""
 
 from __future__ import annotations
 
@@ -24,10 +21,6 @@ Number = TypeVar("Number", np.uint32, np.int32, np.int64)
 FOUND_KEPT = 100_000
 """Rows of so many points are remembered, those that were asked for since."""
 _REFIT = "Read the head again and work out the difference anew."
-_LAST_DIGITS = [*range(19, 23), *range(24, 36)]
-"""Where a UUID's last 64 bits stand in its spelling."""
-_DIGIT = np.zeros(256, np.uint64)
-_DIGIT[list(b"0123456789abcdef")] = range(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +128,17 @@ def visible_after(ledger: pa.Table, revision: int) -> int:
     return int(np.count_nonzero(current & (np.diff(_offsets(ledger["access"].combine_chunks())) > 0)))
 
 
-def number_of(point_id: str) -> int:
-    """The number that a point goes by.
-
-    >>> number_of("e5fe2dd1-6a1b-5ae7-8000-00000000002a") - 2**63
-    42
-    """
-    return int(point_id[19:23] + point_id[24:], 16)
-
-
-def numbers_of(ids: npt.NDArray[np.bytes_]) -> npt.NDArray[np.uint64]:
-    """The same of many, spelled as ASCII: shape (n,) of ``S36`` in, (n,) out."""
-    digits = _DIGIT[ids.view(np.uint8).reshape(-1, 36)[:, _LAST_DIGITS]]
-    return np.asarray(np.bitwise_or.reduce(digits << np.arange(60, -1, -4, dtype=np.uint64), axis=1), dtype=np.uint64)
-
-
 class Rows:
-    """The ledger by point id and by point number, with every point's terms. Holds views of the mapped file, and the numbers.
+    """The ledger by point id, with every point's terms. Holds views of the mapped file, no copies.
 
     Raises:
-        pa.ArrowInvalid: the ledger is not one that points can be found by.
+        pa.ArrowInvalid: its columns do not go together.
     """
 
     def __init__(self, ledger: pa.Table) -> None:
         ids, term_ids, term_counts = (ledger[name].combine_chunks() for name in ("point_id", "term_ids", "term_counts"))
-        self._ids = np.frombuffer(_bytes_of(ids), dtype="S36")
+        self.ids = np.frombuffer(_bytes_of(ids), dtype="S36")
+        """Rising, shape (rows,)."""
         self._starts = _offsets(term_ids)
         # Offsets are positions in ``values``, which is the whole child array even when the list array is a slice of it.
         self._term_ids = _numbers(term_ids.values, np.uint32)
@@ -172,15 +151,9 @@ class Rows:
         self._owners = np.append(indices, np.int32(-1))  # so that a row of -1 is nobody's
         self._held: dict[str, int] = dict(zip(self._tenants, np.bincount(indices).tolist(), strict=True))
         self._found: dict[str, int] = {}
-        self.numbers = numbers_of(self._ids)
-        """Of every row, shape (rows,)."""
-        self._rising = np.argsort(self.numbers)
-        self._sorted_numbers = self.numbers[self._rising]
-        if (self._sorted_numbers[1:] == self._sorted_numbers[:-1]).any():
-            raise pa.ArrowInvalid("two points go by one number")
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.ids)
 
     def held(self, tenant: str) -> int:
         """How many points a tenant has, of all revisions."""
@@ -203,17 +176,10 @@ class Rows:
 
     def _searched(self, point_ids: Sequence[str]) -> npt.NDArray[np.int64]:
         wanted = np.array([name.encode() for name in point_ids], dtype="S36")
-        if not len(self._ids):
+        if not len(self.ids):
             return np.full(len(wanted), -1)
-        found = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
-        return np.where(self._ids[found] == wanted, found, -1)
-
-    def numbered(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """Row of each point by its number, -1 for one that is not there. Shape of ``numbers``."""
-        if not len(self._rising):
-            return np.full(len(numbers), -1)
-        found = np.minimum(np.searchsorted(self._sorted_numbers, numbers), len(self._rising) - 1)
-        return np.where(self._sorted_numbers[found] == numbers, self._rising[found], -1)
+        found = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        return np.where(self.ids[found] == wanted, found, -1)
 
     def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """Point ids of ``rows``.
@@ -223,7 +189,7 @@ class Rows:
         """
         if (rows < 0).any():
             raise LookupError("a point is not in the ledger")
-        names: list[str] = self._ids[rows].astype("U36").tolist()
+        names: list[str] = self.ids[rows].astype("U36").tolist()
         return names
 
     def terms(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:

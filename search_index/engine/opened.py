@@ -13,6 +13,7 @@ import qdrant_edge as edge
 from search_index.engine import ledger as ledgers
 from search_index.engine.about import About
 from search_index.engine.opening import REBUILD, opened_shard, read_about, read_ledger
+from search_index.engine.point_numbers import PointNumbers
 from search_index.engine.shard import engine_errors
 from search_index.errors import HomeDamaged
 
@@ -25,6 +26,7 @@ class OpenDirectory:
     about: About
     ledger: pa.Table
     rows: ledgers.Rows
+    numbers: PointNumbers
     shard: edge.EdgeShard
     held: int
     """A descriptor of the folder: as long as it is held, no other folder is given the same number by the file system."""
@@ -76,11 +78,12 @@ class OpenDirectories:
 def _opened(folder: Path, about: About, ledger: pa.Table) -> OpenDirectory:
     try:
         rows = ledgers.Rows(ledger)
+        numbers = PointNumbers(rows)
     except pa.ArrowException as error:
         raise HomeDamaged(f"{folder}/points.arrow cannot be read: {type(error).__name__}.", REBUILD) from error
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return OpenDirectory(folder, about, ledger, rows, opened_shard(folder, about, ledger), held)
+        return OpenDirectory(folder, about, ledger, rows, numbers, opened_shard(folder, about, ledger), held)
     except BaseException:
         os.close(held)
         raise

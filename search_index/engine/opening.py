@@ -12,6 +12,7 @@ from search_index.engine import ledger as ledgers
 from search_index.engine.about import About
 from search_index.engine.filters import conditions
 from search_index.engine.interface import Visibility
+from search_index.engine.point_numbers import number_of
 from search_index.engine.shard import as_filter, engine_errors
 from search_index.engine.stored_point import DENSE, SPARSE
 from search_index.engine.tenant_statistics import tenants_of
@@ -69,7 +70,7 @@ def opened_shard(folder: Path, about: About, ledger: pa.Table) -> edge.EdgeShard
                 raise HomeDamaged(
                     f"{folder} holds {stored} points, {visible} visible, and its ledger {ledger.num_rows}, {expected} visible.", REBUILD
                 )
-            if stored and not shard.retrieve([ledgers.number_of(ledger["point_id"][0].as_py())], True, [DENSE, SPARSE])[0].vector:
+            if stored and not shard.retrieve([number_of(ledger["point_id"][0].as_py())], True, [DENSE, SPARSE])[0].vector:
                 raise HomeDamaged(f"{folder}: the vectors cannot be read.", REBUILD)
         except BaseException:
             shard.close()

@@ -2,8 +2,7 @@
 
 Vectors are stored at length 1 and compared by dot product, so what is read back is bit for bit what was written, which
 ``Distance.Cosine`` does not promise. There is no write-ahead log: a directory is built, flushed and never written again, and
-without one several processes can read it. A point is stored under its number (see ``ledger``): the engine would make an object of
-every UUID it gives.
+without one several processes can read it. A point is stored under its number (see ``point_numbers``).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from qdrant_edge import PayloadSchemaType as Kind
 
 from search_index.bm25 import Bm25Settings
 from search_index.engine.filters import Absent, Condition, Conditions, Either, OneOf, metadata_field
-from search_index.engine.ledger import number_of
+from search_index.engine.point_numbers import number_of
 from search_index.engine.stored_point import DENSE, EXACT_BELOW, FIELDS, SPARSE, FieldKind, batches, new_metadata_fields
 from search_index.errors import DiskFull, HomeDamaged, PlumblineError
 

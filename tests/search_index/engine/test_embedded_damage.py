@@ -15,7 +15,7 @@ import qdrant_edge as edge
 
 from search_index.engine.embedded import EmbeddedEngine
 from search_index.engine.interface import Delta
-from search_index.engine.ledger import number_of
+from search_index.engine.point_numbers import number_of
 from search_index.errors import DiskFull, HomeDamaged
 from search_index.model.tenant import DEFAULT_TENANT
 from tests.search_index.engine.points import BM25, DIMENSION, INDEX, passages, published, seen_at, table, vector_of
