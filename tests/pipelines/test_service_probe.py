@@ -123,10 +123,10 @@ class TestProbe:
     def test_a_service_that_does_without_an_arm_is_told_of(self, evaluated: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving(evaluated) as address:
 
-            def broken(self: object, text: str) -> None:
+            def broken(self: object, texts: list[str]) -> None:
                 raise RuntimeError("the model is ill")
 
-            monkeypatch.setattr("search_index.embedding.encoder.Encoder.encode_query", broken)
+            monkeypatch.setattr("search_index.embedding.encoder.Encoder.encode_queries", broken)
             found = probed(evaluated, address)
         assert found.degraded == found.answered == 4
         assert "degraded" in found.problems
