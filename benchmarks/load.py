@@ -92,8 +92,9 @@ def generated(port: int, path: str, bodies: Path | None, seconds: float, *more: 
     """What ``benchmarks.load_generator`` took."""
     asked = ["--bodies", str(bodies)] if bodies else []
     command = ["--port", str(port), "--path", path, "--seconds", str(seconds), *asked, *more]
-    printed = subprocess.run([sys.executable, "-m", "benchmarks.load_generator", *command], stdout=subprocess.PIPE, check=True).stdout
-    return Taken(**json.loads(printed))
+    with tempfile.NamedTemporaryFile("r") as written:
+        subprocess.run([sys.executable, "-m", "benchmarks.load_generator", *command, "--out", written.name], check=True)
+        return Taken(**json.load(written))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Asks a service over HTTP as fast as so many connections can, or at a given rate: a process of its own, so that its CPU is apart.
 
-usage: python -m benchmarks.load_generator --port N --path /v1/search --bodies FILE --seconds S (--connections N | --rate R)
+usage: python -m benchmarks.load_generator --port N --path /v1/search --bodies FILE --seconds S (--connections N | --rate R) --out FILE
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ async def open_loop(port: int, requests: Iterator[bytes], seconds: float, rate: 
 
 
 def main() -> None:
-    """Ask, and print what was taken as one line of JSON."""
+    """Ask, and write what was taken as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", required=True, help="or @FILE, with a path a line")
@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int)
     parser.add_argument("--rate", type=float, help="requests a second")
     parser.add_argument("--key")
+    parser.add_argument("--out", type=Path, required=True, help="where to write what was taken")
     arguments = parser.parse_args()
     if arguments.path.startswith("@"):
         made = [request_of(path, None, arguments.key) for path in Path(arguments.path[1:]).read_text().splitlines()]
@@ -158,7 +159,7 @@ def main() -> None:
         taken = uvloop.run(open_loop(arguments.port, requests, arguments.seconds, arguments.rate))
     else:
         taken = uvloop.run(closed_loop(arguments.port, requests, arguments.seconds, arguments.connections or 1))
-    print(json.dumps(vars(taken)))
+    arguments.out.write_text(json.dumps(vars(taken)))
 
 
 if __name__ == "__main__":
