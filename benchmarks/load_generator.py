@@ -59,7 +59,7 @@ class Connection:
             try:
                 head = await self._reader.readuntil(b"\r\n\r\n")
             except (OSError, asyncio.IncompleteReadError) as ended:
-                if not opened_before or getattr(ended, "partial", b""):
+                if not opened_before or (isinstance(ended, asyncio.IncompleteReadError) and ended.partial):
                     raise
                 self.close()
                 return await self.ask(request)
