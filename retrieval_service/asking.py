@@ -17,6 +17,7 @@ from search_index.hints import why_missing
 from search_index.home import Home, LoadedRelease, release_ref, searcher_of, trusted_manifest
 from search_index.model.filters import Filters
 from search_index.model.search import OPEN_END, Hint, Principal, ReleaseRef, SearchAnswer, SearchRequest
+from search_index.ranker import ARMS
 from search_index.searcher import Searcher
 from search_index.tenancy import held_for, quarantined_for
 
@@ -63,10 +64,14 @@ def answer_for(
 
 
 def to_be_encoded(request: SearchRequest, live: LiveRelease, principal: Principal, look: Look) -> list[str]:
-    """The query of a request that will be answered by searching the live release for its meaning; nothing of any other."""
-    if request.mode not in ("hybrid", "dense") or request.as_of is not None:
+    """The query of a request that will be answered by searching the live release for its meaning; nothing of any other.
+
+    To be called from the event loop: it waits for nothing, so not for an overlay that cannot be read just now either.
+    """
+    if "dense" not in ARMS[request.mode] or request.as_of is not None:
         return []
     try:
+        live.overlay.check()
         with live.acquire() as serving:
             kept = look.wanted and serving.answers.holds(request, serving.loaded.ref, principal, serving.loaded)
     except PlumblineError:  # which the search will say

@@ -19,6 +19,7 @@ from search_index.errors import PlumblineError
 from search_index.model.batch import BatchAnswer, BatchItem, BatchRequest
 from search_index.model.problem import Problem
 from search_index.model.search import Principal, SearchRequest
+from search_index.ranker import ARMS
 
 router = APIRouter(tags=["search"])
 
@@ -51,7 +52,7 @@ async def search_batch(
         require(principal, "history")
     deadline = NEVER.sooner(deadline_ms)
     request_id = request_id_of(request.scope)
-    ahead = [asked.query for asked in batch.requests if asked.mode in ("hybrid", "dense")]
+    ahead = [asked.query for asked in batch.requests if "dense" in ARMS[asked.mode]]
     with live.acquire() as serving, workers.waiting.announced(ahead):
         release = await workers.run(partial(release_asked_for, batch.as_of, serving))
 

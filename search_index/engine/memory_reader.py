@@ -146,7 +146,7 @@ class MemoryReader(IndexReader):
         return self._ledger
 
     def close(self) -> None:
-        """Forget everything now: what is kept refers to itself, and would stay until the garbage is collected. Nobody may be asking."""
+        """Forget everything now, whoever still refers to this reader. Nobody may be asking."""
         self._seen.cache_clear()
         self._payloads.clear()
         self._corpora.clear()

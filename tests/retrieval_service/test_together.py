@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Sequence
@@ -11,8 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from retrieval_service.answer_cache import Look
+from retrieval_service.asking import to_be_encoded
 from retrieval_service.impatient import EncoderTimeout
+from retrieval_service.live import LiveRelease
+from retrieval_service.telemetry import Telemetry
 from retrieval_service.together import MOST_TOGETHER, TogetherEncoder, WaitingQueries
+from retrieval_service.withheld import FollowedOverlay
+from search_index.model.search import Principal, SearchRequest
+from tests.retrieval_service.real_index import RealIndex
 from tests.search_index.engine.points import vector_of
 
 Vector = npt.NDArray[np.float32]
@@ -146,3 +154,20 @@ def test_many_threads_get_their_own_vectors(together: TogetherEncoder, encoder: 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(ask, range(2000)))
     assert waiting._texts == {}
+
+
+def test_an_overlay_that_cannot_be_read_is_not_waited_for(real: RealIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    live = LiveRelease(real.settings, Telemetry(io.StringIO()), load=real.load, clock=lambda: clock[0])
+    live.look()
+    request, look = SearchRequest(query="the lock"), Look()
+    assert to_be_encoded(request, live, Principal(), look) == ["the lock"]
+    assert to_be_encoded(request.model_copy(update={"mode": "sparse"}), live, Principal(), look) == []
+
+    def waits(overlay: FollowedOverlay) -> None:
+        raise AssertionError("the event loop would wait")
+
+    monkeypatch.setattr(FollowedOverlay, "_next_reading", waits)
+    clock[0] += 60  # nobody reads it any more
+    assert to_be_encoded(request, live, Principal(), look) == []
+    live.stop()
